@@ -1,0 +1,10 @@
+//! The effects, as traits: whoever needs a clock, a disk or chance is given one, so that a seed
+//! replays a run. The real ones live where the I/O lives; the ones here are pure.
+
+pub mod clock;
+pub mod disk;
+pub mod randomness;
+
+pub use clock::{Clock, ManualClock};
+pub use disk::{Access, DirLock, Disk, DiskEntry, DiskFile, LockMode};
+pub use randomness::{Randomness, SeededRandomness};

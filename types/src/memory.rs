@@ -1,0 +1,272 @@
+//! One memory budget: bytes are reserved before they are used, and given back by being dropped.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+/// Who holds reserved bytes; a label of the metric that accounts for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemoryOwner {
+    /// A request whose body is read, inflated or parsed.
+    Request,
+    /// Rows in the buffer tree.
+    Buffer,
+    /// A persist job that sorts and encodes.
+    Persist,
+    /// A running query.
+    Query,
+}
+
+impl MemoryOwner {
+    /// All owners, in the order of their metric.
+    pub const ALL: [Self; 4] = [Self::Request, Self::Buffer, Self::Persist, Self::Query];
+
+    /// The owner's name in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Buffer => "buffer",
+            Self::Persist => "persist",
+            Self::Query => "query",
+        }
+    }
+}
+
+/// Called whenever bytes are given back, so that who waits for room can look again.
+type ReleaseListener = Box<dyn Fn() + Send + Sync>;
+
+/// The bytes that this process may account for, and who has them.
+pub struct MemoryBudget {
+    limit: u64,
+    used: [AtomicU64; MemoryOwner::ALL.len()],
+    total: AtomicU64,
+    on_release: RwLock<Option<ReleaseListener>>,
+}
+
+impl MemoryBudget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            used: Default::default(),
+            total: AtomicU64::new(0),
+            on_release: RwLock::new(None),
+        })
+    }
+
+    /// The limit in bytes.
+    pub const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The bytes that all owners hold.
+    pub fn used(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that `owner` holds.
+    pub fn used_by(&self, owner: MemoryOwner) -> u64 {
+        self.used[owner as usize].load(Ordering::Relaxed)
+    }
+
+    /// Has `listener` called after each release of bytes. There is one listener.
+    pub fn on_release(&self, listener: impl Fn() + Send + Sync + 'static) {
+        *self.on_release.write() = Some(Box::new(listener));
+    }
+
+    /// Reserves `bytes` for `owner`, or nothing at all if they do not fit.
+    pub fn try_reserve(self: &Arc<Self>, owner: MemoryOwner, bytes: u64) -> Option<Reservation> {
+        self.try_take(owner, bytes).then(|| Reservation {
+            budget: Arc::clone(self),
+            owner,
+            bytes,
+        })
+    }
+
+    /// Accounts for `bytes` that are there already, over the limit if need be: replay and persist
+    /// never wait for memory that only they can free.
+    pub fn reserve_anyway(self: &Arc<Self>, owner: MemoryOwner, bytes: u64) -> Reservation {
+        self.total.fetch_add(bytes, Ordering::Relaxed);
+        self.used[owner as usize].fetch_add(bytes, Ordering::Relaxed);
+        Reservation {
+            budget: Arc::clone(self),
+            owner,
+            bytes,
+        }
+    }
+
+    fn try_take(&self, owner: MemoryOwner, bytes: u64) -> bool {
+        // Relaxed: the counters guard a quantity, not other memory.
+        let taken = self
+            .total
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |total| {
+                total.checked_add(bytes).filter(|sum| *sum <= self.limit)
+            });
+        if taken.is_ok() {
+            self.used[owner as usize].fetch_add(bytes, Ordering::Relaxed);
+        }
+        taken.is_ok()
+    }
+
+    fn give_back(&self, owner: MemoryOwner, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        self.used[owner as usize].fetch_sub(bytes, Ordering::Relaxed);
+        self.total.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(listener) = &*self.on_release.read() {
+            listener();
+        }
+    }
+}
+
+impl fmt::Debug for MemoryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBudget")
+            .field("limit", &self.limit)
+            .field("used", &self.used())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reserved bytes; they travel with what they are reserved for and are given back on drop.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: Arc<MemoryBudget>,
+    owner: MemoryOwner,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// The bytes held.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Holds `more` bytes, or stays as it is and says no.
+    #[must_use]
+    pub fn try_grow(&mut self, more: u64) -> bool {
+        let grown = self.budget.try_take(self.owner, more);
+        if grown {
+            self.bytes += more;
+        }
+        grown
+    }
+
+    /// Gives back all but `bytes`; does nothing if less is held.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        if bytes < self.bytes {
+            self.budget.give_back(self.owner, self.bytes - bytes);
+            self.bytes = bytes;
+        }
+    }
+
+    /// Holds exactly `bytes` from now on, over the limit if need be: for what is in memory anyway.
+    pub fn set_anyway(&mut self, bytes: u64) {
+        if bytes > self.bytes {
+            let more = self.budget.reserve_anyway(self.owner, bytes - self.bytes);
+            self.merge(more);
+        } else {
+            self.shrink_to(bytes);
+        }
+    }
+
+    /// Takes `bytes` (or as many as there are) out into a reservation of their own.
+    #[must_use]
+    pub fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self {
+            budget: Arc::clone(&self.budget),
+            owner: self.owner,
+            bytes,
+        }
+    }
+
+    /// Adds `other` to this reservation; both must be of one budget.
+    pub fn merge(&mut self, mut other: Self) {
+        debug_assert!(
+            Arc::ptr_eq(&self.budget, &other.budget),
+            "reservations of two budgets"
+        );
+        let bytes = std::mem::take(&mut other.bytes);
+        self.budget.used[other.owner as usize].fetch_sub(bytes, Ordering::Relaxed);
+        self.budget.used[self.owner as usize].fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+    }
+
+    /// The same bytes in the hands of `owner`.
+    #[must_use]
+    pub fn transfer(self, owner: MemoryOwner) -> Self {
+        let mut moved = Self {
+            budget: Arc::clone(&self.budget),
+            owner,
+            bytes: 0,
+        };
+        moved.merge(self);
+        moved
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.give_back(self.owner, self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_never_promised_twice() {
+        let budget = MemoryBudget::new(100);
+        let mut first = budget
+            .try_reserve(MemoryOwner::Request, 60)
+            .expect("there is room");
+        assert!(budget.try_reserve(MemoryOwner::Request, 41).is_none());
+        assert!(first.try_grow(40));
+        assert!(!first.try_grow(1));
+        assert!(
+            !first.try_grow(u64::MAX),
+            "a sum over u64 is refused, not wrapped"
+        );
+        drop(first);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn bytes_move_between_owners_and_none_is_lost() {
+        let budget = MemoryBudget::new(100);
+        let mut request = budget
+            .try_reserve(MemoryOwner::Request, 50)
+            .expect("there is room");
+        let part = request.split(20).transfer(MemoryOwner::Buffer);
+        assert_eq!(budget.used_by(MemoryOwner::Request), 30);
+        assert_eq!(budget.used_by(MemoryOwner::Buffer), 20);
+        request.merge(part);
+        assert_eq!(
+            (request.bytes(), budget.used_by(MemoryOwner::Buffer)),
+            (50, 0)
+        );
+        request.set_anyway(120);
+        assert_eq!(budget.used(), 120);
+        request.shrink_to(10);
+        drop(request);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_release_is_announced() {
+        let budget = MemoryBudget::new(10);
+        let calls = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&calls);
+        budget.on_release(move || {
+            seen.fetch_add(1, Ordering::Relaxed);
+        });
+        drop(budget.try_reserve(MemoryOwner::Query, 5));
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+}
