@@ -56,31 +56,17 @@ impl Batch {
         time: ScalarBuffer<i64>,
         fields: Vec<FieldColumn>,
     ) -> Self {
-        assert_eq!(
-            series_of_row.len(),
-            time.len(),
-            "each row has one series and one time"
-        );
+        assert_eq!(series_of_row.len(), time.len(), "each row has one series and one time");
         assert!(
             fields.iter().all(|field| field.values.len() == time.len()),
             "each field column has one entry a row"
         );
         assert!(
-            series_of_row
-                .iter()
-                .all(|series_of_row| (*series_of_row as usize) < series.len()),
+            series_of_row.iter().all(|series_of_row| (*series_of_row as usize) < series.len()),
             "each row names a series of its batch"
         );
-        debug_assert!(
-            fields.is_sorted_by(|a, b| a.name < b.name),
-            "fields stand in name order"
-        );
-        Self {
-            series,
-            series_of_row,
-            time,
-            fields,
-        }
+        debug_assert!(fields.is_sorted_by(|a, b| a.name < b.name), "fields stand in name order");
+        Self { series, series_of_row, time, fields }
     }
 
     /// The number of rows.
@@ -110,10 +96,7 @@ impl Batch {
 
     /// The field column called `name`.
     pub fn field(&self, name: &str) -> Option<&FieldColumn> {
-        let at = self
-            .fields
-            .binary_search_by(|field| field.name.as_str().cmp(name))
-            .ok()?;
+        let at = self.fields.binary_search_by(|field| field.name.as_str().cmp(name)).ok()?;
         self.fields.get(at)
     }
 

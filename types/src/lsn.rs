@@ -76,10 +76,7 @@ impl LsnRange {
 
     /// The range that holds just `lsn`.
     pub const fn of(lsn: Lsn) -> Self {
-        Self {
-            first: lsn,
-            last: lsn,
-        }
+        Self { first: lsn, last: lsn }
     }
 
     /// The smallest LSN of the range.
@@ -110,10 +107,7 @@ impl LsnRange {
     /// The smallest range that covers both.
     #[must_use]
     pub fn hull(self, other: Self) -> Self {
-        Self {
-            first: self.first.min(other.first),
-            last: self.last.max(other.last),
-        }
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
     }
 }
 

@@ -78,11 +78,7 @@ impl MemoryBudget {
 
     /// Reserves `bytes` for `owner`, or nothing at all if they do not fit.
     pub fn try_reserve(self: &Arc<Self>, owner: MemoryOwner, bytes: u64) -> Option<Reservation> {
-        self.try_take(owner, bytes).then(|| Reservation {
-            budget: Arc::clone(self),
-            owner,
-            bytes,
-        })
+        self.try_take(owner, bytes).then(|| Reservation { budget: Arc::clone(self), owner, bytes })
     }
 
     /// Accounts for `bytes` that are there already, over the limit if need be: replay and persist
@@ -90,20 +86,14 @@ impl MemoryBudget {
     pub fn reserve_anyway(self: &Arc<Self>, owner: MemoryOwner, bytes: u64) -> Reservation {
         self.total.fetch_add(bytes, Ordering::Relaxed);
         self.used[owner as usize].fetch_add(bytes, Ordering::Relaxed);
-        Reservation {
-            budget: Arc::clone(self),
-            owner,
-            bytes,
-        }
+        Reservation { budget: Arc::clone(self), owner, bytes }
     }
 
     fn try_take(&self, owner: MemoryOwner, bytes: u64) -> bool {
         // Relaxed: the counters guard a quantity, not other memory.
-        let taken = self
-            .total
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |total| {
-                total.checked_add(bytes).filter(|sum| *sum <= self.limit)
-            });
+        let taken = self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |total| {
+            total.checked_add(bytes).filter(|sum| *sum <= self.limit)
+        });
         if taken.is_ok() {
             self.used[owner as usize].fetch_add(bytes, Ordering::Relaxed);
         }
@@ -178,19 +168,12 @@ impl Reservation {
     pub fn split(&mut self, bytes: u64) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
-        Self {
-            budget: Arc::clone(&self.budget),
-            owner: self.owner,
-            bytes,
-        }
+        Self { budget: Arc::clone(&self.budget), owner: self.owner, bytes }
     }
 
     /// Adds `other` to this reservation; both must be of one budget.
     pub fn merge(&mut self, mut other: Self) {
-        debug_assert!(
-            Arc::ptr_eq(&self.budget, &other.budget),
-            "reservations of two budgets"
-        );
+        debug_assert!(Arc::ptr_eq(&self.budget, &other.budget), "reservations of two budgets");
         let bytes = std::mem::take(&mut other.bytes);
         self.budget.used[other.owner as usize].fetch_sub(bytes, Ordering::Relaxed);
         self.budget.used[self.owner as usize].fetch_add(bytes, Ordering::Relaxed);
@@ -200,11 +183,7 @@ impl Reservation {
     /// The same bytes in the hands of `owner`.
     #[must_use]
     pub fn transfer(self, owner: MemoryOwner) -> Self {
-        let mut moved = Self {
-            budget: Arc::clone(&self.budget),
-            owner,
-            bytes: 0,
-        };
+        let mut moved = Self { budget: Arc::clone(&self.budget), owner, bytes: 0 };
         moved.merge(self);
         moved
     }
@@ -223,16 +202,11 @@ mod tests {
     #[test]
     fn bytes_are_never_promised_twice() {
         let budget = MemoryBudget::new(100);
-        let mut first = budget
-            .try_reserve(MemoryOwner::Request, 60)
-            .expect("there is room");
+        let mut first = budget.try_reserve(MemoryOwner::Request, 60).expect("there is room");
         assert!(budget.try_reserve(MemoryOwner::Request, 41).is_none());
         assert!(first.try_grow(40));
         assert!(!first.try_grow(1));
-        assert!(
-            !first.try_grow(u64::MAX),
-            "a sum over u64 is refused, not wrapped"
-        );
+        assert!(!first.try_grow(u64::MAX), "a sum over u64 is refused, not wrapped");
         drop(first);
         assert_eq!(budget.used(), 0);
     }
@@ -240,17 +214,12 @@ mod tests {
     #[test]
     fn bytes_move_between_owners_and_none_is_lost() {
         let budget = MemoryBudget::new(100);
-        let mut request = budget
-            .try_reserve(MemoryOwner::Request, 50)
-            .expect("there is room");
+        let mut request = budget.try_reserve(MemoryOwner::Request, 50).expect("there is room");
         let part = request.split(20).transfer(MemoryOwner::Buffer);
         assert_eq!(budget.used_by(MemoryOwner::Request), 30);
         assert_eq!(budget.used_by(MemoryOwner::Buffer), 20);
         request.merge(part);
-        assert_eq!(
-            (request.bytes(), budget.used_by(MemoryOwner::Buffer)),
-            (50, 0)
-        );
+        assert_eq!((request.bytes(), budget.used_by(MemoryOwner::Buffer)), (50, 0));
         request.set_anyway(120);
         assert_eq!(budget.used(), 120);
         request.shrink_to(10);

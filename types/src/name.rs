@@ -85,10 +85,7 @@ fn check_text(what: &'static str, name: &str) -> Result<(), NameError> {
         return Err(NameError::Empty { what });
     }
     if name.chars().any(char::is_control) {
-        return Err(NameError::ControlCharacter {
-            what,
-            name: name.to_owned(),
-        });
+        return Err(NameError::ControlCharacter { what, name: name.to_owned() });
     }
     Ok(())
 }
@@ -100,12 +97,7 @@ fn check_length(
     limit: usize,
 ) -> Result<(), NameError> {
     if actual > limit {
-        return Err(NameError::TooLong {
-            what,
-            unit,
-            actual,
-            limit,
-        });
+        return Err(NameError::TooLong { what, unit, actual, limit });
     }
     Ok(())
 }
@@ -202,12 +194,7 @@ impl ColumnName {
 
 fn check_database(name: &str) -> Result<(), NameError> {
     check_text("database", name)?;
-    check_length(
-        "database",
-        "characters",
-        name.chars().count(),
-        DATABASE_NAME_CHARS_MAX,
-    )?;
+    check_length("database", "characters", name.chars().count(), DATABASE_NAME_CHARS_MAX)?;
     check_encoded("database", name)
 }
 
@@ -217,12 +204,7 @@ fn check_table(name: &str) -> Result<(), NameError> {
 }
 
 fn check_encoded(what: &'static str, name: &str) -> Result<(), NameError> {
-    check_length(
-        what,
-        "percent-encoded bytes",
-        path_segment(name).len(),
-        ENCODED_NAME_BYTES_MAX,
-    )
+    check_length(what, "percent-encoded bytes", path_segment(name).len(), ENCODED_NAME_BYTES_MAX)
 }
 
 fn check_column(name: &str) -> Result<(), NameError> {
@@ -250,23 +232,9 @@ mod tests {
 
     #[test]
     fn hostile_names_stay_one_path_segment() {
-        for name in [
-            ".",
-            "..",
-            "../../etc",
-            "a/b",
-            "%2e%2e",
-            "a\\b",
-            "ü",
-            "a b",
-            "~",
-            "\u{7f}",
-        ] {
+        for name in [".", "..", "../../etc", "a/b", "%2e%2e", "a\\b", "ü", "a b", "~", "\u{7f}"] {
             let segment = path_segment(name);
-            assert!(
-                !segment.contains('/') && segment != "." && segment != "..",
-                "{segment}"
-            );
+            assert!(!segment.contains('/') && segment != "." && segment != "..", "{segment}");
             let decoded = percent_encoding::percent_decode_str(&segment).decode_utf8();
             assert_eq!(decoded.expect("is UTF-8"), name);
         }

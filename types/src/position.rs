@@ -27,13 +27,7 @@ const TEXT_VERSION: &str = "1";
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{TEXT_VERSION}.{}.{:x}.{:x}",
-            self.log,
-            self.epoch.get(),
-            self.lsn.get()
-        )
+        write!(f, "{TEXT_VERSION}.{}.{:x}.{:x}", self.log, self.epoch.get(), self.lsn.get())
     }
 }
 
@@ -73,13 +67,8 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in [
-            "",
-            "1",
-            "2.x.1.1",
-            "1.00000000-0000-0000-0000-000000000000.1.g",
-            "1.a.b.c.d",
-        ] {
+        for text in ["", "1", "2.x.1.1", "1.00000000-0000-0000-0000-000000000000.1.g", "1.a.b.c.d"]
+        {
             assert_eq!(text.parse::<Position>(), Err(PositionError), "{text}");
         }
     }

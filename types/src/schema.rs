@@ -137,11 +137,7 @@ impl TableSchema {
     /// The schema of a table that does not exist yet: `time` and nothing else, version zero.
     pub fn empty(table: TableRef) -> Self {
         let columns = BTreeMap::from([(ColumnName::time(), ColumnKind::Time)]);
-        Self {
-            table,
-            version: SchemaVersion::ZERO,
-            columns,
-        }
+        Self { table, version: SchemaVersion::ZERO, columns }
     }
 
     /// The columns in name order, which is the order of `SELECT *`.
@@ -151,9 +147,7 @@ impl TableSchema {
 
     /// The tag columns in name order.
     pub fn tags(&self) -> impl Iterator<Item = &ColumnName> {
-        self.columns()
-            .filter(|(_, kind)| *kind == ColumnKind::Tag)
-            .map(|(name, _)| name)
+        self.columns().filter(|(_, kind)| *kind == ColumnKind::Tag).map(|(name, _)| name)
     }
 
     /// The kind of the column called `name`.
@@ -170,10 +164,7 @@ impl TableSchema {
         let mut next = self.clone();
         next.version = self.version.next();
         for column in added {
-            let kind = *next
-                .columns
-                .entry(column.name.clone())
-                .or_insert(column.kind);
+            let kind = *next.columns.entry(column.name.clone()).or_insert(column.kind);
             if kind != column.kind {
                 return Err(column.clone());
             }
@@ -184,10 +175,7 @@ impl TableSchema {
     /// The Arrow schema as queries see it, columns in name order, each with its kind in the
     /// metadata.
     pub fn arrow(&self) -> SchemaRef {
-        let fields: Vec<_> = self
-            .columns()
-            .map(|(name, kind)| arrow_field(name, kind))
-            .collect();
+        let fields: Vec<_> = self.columns().map(|(name, kind)| arrow_field(name, kind)).collect();
         Arc::new(Schema::new(fields))
     }
 }
@@ -226,18 +214,12 @@ mod tests {
     use super::*;
 
     fn column(name: &str, kind: ColumnKind) -> ColumnDef {
-        ColumnDef {
-            name: ColumnName::new(name).expect("a good name"),
-            kind,
-        }
+        ColumnDef { name: ColumnName::new(name).expect("a good name"), kind }
     }
 
     fn cpu() -> TableSchema {
         let name = TableName::new("cpu").expect("a good name");
-        TableSchema::empty(TableRef {
-            id: TableId::new(7),
-            name,
-        })
+        TableSchema::empty(TableRef { id: TableId::new(7), name })
     }
 
     #[test]
@@ -249,11 +231,7 @@ mod tests {
             ])
             .expect("two new columns");
         let arrow = schema.arrow();
-        let names: Vec<_> = arrow
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
+        let names: Vec<_> = arrow.fields().iter().map(|field| field.name().as_str()).collect();
         assert_eq!(names, ["host", "time", "usage"]);
         assert_eq!(arrow.field(0).metadata()[KIND_METADATA_KEY], "tag");
         assert_eq!(schema.version, SchemaVersion::new(1));
@@ -261,9 +239,7 @@ mod tests {
 
     #[test]
     fn a_kind_never_changes() {
-        let schema = cpu()
-            .with(&[column("host", ColumnKind::Tag)])
-            .expect("a new column");
+        let schema = cpu().with(&[column("host", ColumnKind::Tag)]).expect("a new column");
         let clash = column("host", ColumnKind::Field(FieldType::Utf8));
         assert_eq!(schema.with(std::slice::from_ref(&clash)), Err(clash));
         assert!(schema.with(&[column("time", ColumnKind::Tag)]).is_err());
@@ -271,13 +247,8 @@ mod tests {
 
     #[test]
     fn a_stored_schema_is_read_back() {
-        let schema = cpu()
-            .with(&[column("host", ColumnKind::Tag)])
-            .expect("a new column");
+        let schema = cpu().with(&[column("host", ColumnKind::Tag)]).expect("a new column");
         let text = serde_json::to_string(&schema).expect("serialises");
-        assert_eq!(
-            serde_json::from_str::<TableSchema>(&text).expect("parses"),
-            schema
-        );
+        assert_eq!(serde_json::from_str::<TableSchema>(&text).expect("parses"), schema);
     }
 }

@@ -22,11 +22,8 @@ impl Batch {
     ///
     /// If a column has another type than the batch holds under its name.
     pub fn to_arrow(&self, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-        let columns: Vec<ArrayRef> = schema
-            .fields()
-            .iter()
-            .map(|field| self.arrow_column(field))
-            .collect();
+        let columns: Vec<ArrayRef> =
+            schema.fields().iter().map(|field| self.arrow_column(field)).collect();
         // The count says how many rows there are where no column is asked for.
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows()));
         RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
@@ -62,11 +59,8 @@ impl Batch {
                 })
             })
             .collect();
-        let keys: Int32Array = self
-            .series_of_row
-            .iter()
-            .map(|series| key_of_series[*series as usize])
-            .collect();
+        let keys: Int32Array =
+            self.series_of_row.iter().map(|series| key_of_series[*series as usize]).collect();
         DictionaryArray::new(keys, Arc::new(values.finish()))
     }
 }
@@ -92,9 +86,7 @@ mod tests {
         let x = ColumnName::new("x").expect("a good name");
         for (host, region, time) in [("a", "eu", 1), ("b", "eu", 2), ("a", "eu", 3), ("c", "", 4)] {
             let tags = tags.build(&mut [("host", host), ("region", region)]);
-            builder
-                .push_row(tags, time, [(&x, FieldValue::I64(time))].into_iter())
-                .expect("fits");
+            builder.push_row(tags, time, [(&x, FieldValue::I64(time))].into_iter()).expect("fits");
         }
         let schema = Arc::new(Schema::new(vec![
             column("absent_field", ColumnKind::Field(FieldType::Bool)),
@@ -115,18 +107,9 @@ mod tests {
     fn no_columns_still_have_rows() {
         let mut builder = BatchBuilder::new();
         let mut tags = TagSetBuilder::default();
-        builder
-            .push_row(tags.build(&mut []), 1, std::iter::empty())
-            .expect("fits");
+        builder.push_row(tags.build(&mut []), 1, std::iter::empty()).expect("fits");
         let schema = Arc::new(Schema::empty());
-        assert_eq!(
-            builder
-                .finish()
-                .to_arrow(&schema)
-                .expect("no types")
-                .num_rows(),
-            1
-        );
+        assert_eq!(builder.finish().to_arrow(&schema).expect("no types").num_rows(), 1);
     }
 
     #[test]
@@ -135,9 +118,7 @@ mod tests {
         let mut tags = TagSetBuilder::default();
         let x = ColumnName::new("x").expect("a good name");
         let fields = [(&x, FieldValue::I64(1))];
-        builder
-            .push_row(tags.build(&mut []), 1, fields.into_iter())
-            .expect("fits");
+        builder.push_row(tags.build(&mut []), 1, fields.into_iter()).expect("fits");
         let schema = Schema::new(vec![column("x", ColumnKind::Field(FieldType::F64))]);
         assert!(builder.finish().to_arrow(&Arc::new(schema)).is_err());
     }

@@ -58,11 +58,7 @@ impl BatchBuilder {
     pub fn size_bytes(&self) -> u64 {
         let rows = self.series_of_row.capacity() * size_of::<u32>()
             + self.time.capacity() * size_of::<i64>();
-        let fields: usize = self
-            .fields
-            .iter()
-            .map(|(_, field)| field.size_bytes())
-            .sum();
+        let fields: usize = self.fields.iter().map(|(_, field)| field.size_bytes()).sum();
         (size_of::<Self>() + self.series.size_bytes() + rows + fields) as u64
     }
 
@@ -103,11 +99,8 @@ impl BatchBuilder {
         for column in batch.fields() {
             self.check_type(&column.name, column.field_type())?;
         }
-        let numbers: Vec<u32> = batch
-            .series()
-            .iter()
-            .map(|tags| self.series.number(tags))
-            .collect();
+        let numbers: Vec<u32> =
+            batch.series().iter().map(|tags| self.series.number(tags)).collect();
         let rows_before = self.rows();
         for column in batch.fields() {
             let builder = self.column(&column.name, column.field_type());
@@ -115,12 +108,8 @@ impl BatchBuilder {
             let taken = builder.extend(column);
             debug_assert!(taken, "types were checked before");
         }
-        self.series_of_row.extend(
-            batch
-                .series_of_row()
-                .iter()
-                .map(|series| numbers[*series as usize]),
-        );
+        self.series_of_row
+            .extend(batch.series_of_row().iter().map(|series| numbers[*series as usize]));
         self.time.extend_from_slice(batch.time());
         Ok(())
     }
@@ -131,10 +120,7 @@ impl BatchBuilder {
         let mut fields: Vec<FieldColumn> = self
             .fields
             .into_iter()
-            .map(|(name, field)| FieldColumn {
-                name,
-                values: field.finish(),
-            })
+            .map(|(name, field)| FieldColumn { name, values: field.finish() })
             .collect();
         fields.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Batch::new(
@@ -151,10 +137,7 @@ impl BatchBuilder {
         let mut fields: Vec<FieldColumn> = self
             .fields
             .iter()
-            .map(|(name, field)| FieldColumn {
-                name: name.clone(),
-                values: field.snapshot(),
-            })
+            .map(|(name, field)| FieldColumn { name: name.clone(), values: field.snapshot() })
             .collect();
         fields.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Batch::new(
@@ -185,11 +168,9 @@ impl BatchBuilder {
     fn check_type(&self, column: &ColumnName, value_type: FieldType) -> Result<(), TypeClash> {
         let known = self.fields.iter().find(|(name, _)| name == column);
         match known.map(|(_, field)| field.field_type()) {
-            Some(column_type) if column_type != value_type => Err(TypeClash {
-                column: column.clone(),
-                column_type,
-                value_type,
-            }),
+            Some(column_type) if column_type != value_type => {
+                Err(TypeClash { column: column.clone(), column_type, value_type })
+            }
             _ => Ok(()),
         }
     }
@@ -197,8 +178,7 @@ impl BatchBuilder {
     fn column(&mut self, name: &ColumnName, field_type: FieldType) -> &mut FieldBuilder {
         let known = self.fields.iter().position(|(column, _)| column == name);
         let at = known.unwrap_or_else(|| {
-            self.fields
-                .push((name.clone(), FieldBuilder::new(field_type)));
+            self.fields.push((name.clone(), FieldBuilder::new(field_type)));
             self.fields.len() - 1
         });
         &mut self.fields[at].1
@@ -243,13 +223,8 @@ mod tests {
     #[test]
     fn a_field_that_comes_twice_keeps_its_last_value() {
         let mut builder = BatchBuilder::new();
-        push(
-            &mut builder,
-            "a",
-            1,
-            &[("x", FieldValue::I64(1)), ("x", FieldValue::I64(2))],
-        )
-        .expect("fits");
+        push(&mut builder, "a", 1, &[("x", FieldValue::I64(1)), ("x", FieldValue::I64(2))])
+            .expect("fits");
         let batch = builder.finish();
         let mut expected = BatchBuilder::new();
         push(&mut expected, "a", 1, &[("x", FieldValue::I64(2))]).expect("fits");
@@ -260,21 +235,11 @@ mod tests {
     fn a_value_of_another_type_adds_nothing() {
         let mut builder = BatchBuilder::new();
         push(&mut builder, "a", 1, &[("x", FieldValue::I64(1))]).expect("fits");
-        let clash = push(
-            &mut builder,
-            "b",
-            2,
-            &[("n", FieldValue::I64(1)), ("x", FieldValue::F64(1.0))],
-        );
-        assert_eq!(
-            clash.expect_err("x is an integer").value_type,
-            FieldType::F64
-        );
+        let clash =
+            push(&mut builder, "b", 2, &[("n", FieldValue::I64(1)), ("x", FieldValue::F64(1.0))]);
+        assert_eq!(clash.expect_err("x is an integer").value_type, FieldType::F64);
         let batch = builder.finish();
-        assert_eq!(
-            (batch.rows(), batch.series().len(), batch.fields().len()),
-            (1, 1, 1)
-        );
+        assert_eq!((batch.rows(), batch.series().len(), batch.fields().len()), (1, 1, 1));
     }
 
     #[test]

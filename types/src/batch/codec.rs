@@ -37,13 +37,7 @@ pub fn encode(batch: &Batch, out: &mut Writer) {
     for tags in batch.series().iter() {
         out.text(tags.as_str());
     }
-    column::encode_integers(
-        batch
-            .series_of_row()
-            .iter()
-            .map(|series| i64::from(*series)),
-        out,
-    );
+    column::encode_integers(batch.series_of_row().iter().map(|series| i64::from(*series)), out);
     column::encode_integers(batch.time().iter().copied(), out);
     out.varint(batch.fields().len() as u64);
     for field in batch.fields() {
@@ -70,17 +64,9 @@ pub fn decode(input: &mut Reader<'_>) -> Result<Batch, DecodeError> {
         if fields.last().is_some_and(|last| last.name >= name) {
             return Err(input.malformed("the order of fields"));
         }
-        fields.push(FieldColumn {
-            name,
-            values: column::decode_field(input, rows)?,
-        });
+        fields.push(FieldColumn { name, values: column::decode_field(input, rows)? });
     }
-    Ok(Batch::new(
-        series,
-        series_of_row,
-        ScalarBuffer::from(time),
-        fields,
-    ))
+    Ok(Batch::new(series, series_of_row, ScalarBuffer::from(time), fields))
 }
 
 fn decode_series(input: &mut Reader<'_>) -> Result<SeriesSet, DecodeError> {
@@ -101,11 +87,7 @@ fn decode_series_of_row(
     let numbers = column::decode_integers(input, rows)?;
     numbers
         .into_iter()
-        .map(|number| {
-            u32::try_from(number)
-                .ok()
-                .filter(|number| (*number as usize) < series)
-        })
+        .map(|number| u32::try_from(number).ok().filter(|number| (*number as usize) < series))
         .collect::<Option<Vec<u32>>>()
         .map(ScalarBuffer::from)
         .ok_or_else(|| input.malformed("a series number"))
@@ -141,9 +123,7 @@ mod tests {
                 })
                 .collect();
             let fields = named.iter().map(|(name, value)| (name, *value));
-            builder
-                .push_row(tags.build(&mut [("host", &host)]), *time, fields)
-                .expect("one type");
+            builder.push_row(tags.build(&mut [("host", &host)]), *time, fields).expect("one type");
         }
         builder.finish()
     }
@@ -160,18 +140,13 @@ mod tests {
         assert_eq!(decode(&mut input).expect("was encoded"), *batch);
         assert!(input.is_at_end());
         for cut in 0..bytes.len() {
-            assert!(
-                decode(&mut Reader::new(&bytes[..cut])).is_err(),
-                "cut at {cut}"
-            );
+            assert!(decode(&mut Reader::new(&bytes[..cut])).is_err(), "cut at {cut}");
         }
     }
 
     #[test]
     fn repeated_values_take_no_space() {
-        let rows: Vec<_> = (0..1_000)
-            .map(|_| (1, 1_357_020_000, vec![(0, 7)]))
-            .collect();
+        let rows: Vec<_> = (0..1_000).map(|_| (1, 1_357_020_000, vec![(0, 7)])).collect();
         let bytes = encoded(&batch(&rows)).len();
         assert!(bytes < 64, "{bytes} bytes for one point a thousand times");
     }
@@ -182,10 +157,7 @@ mod tests {
             (0, i64::MIN, vec![(0, i64::MIN as u64)]),
             (0, i64::MAX, vec![(0, i64::MAX as u64)]),
         ]));
-        check(&batch(&[
-            (0, 0, vec![(1, u64::MAX)]),
-            (1, -1, vec![(1, 0)]),
-        ]));
+        check(&batch(&[(0, 0, vec![(1, u64::MAX)]), (1, -1, vec![(1, 0)])]));
         check(&batch(&[]));
     }
 

@@ -101,13 +101,14 @@ macro_rules! each {
 }
 
 impl FieldBuilder {
+    /// An empty one without room: thousands of partitions may have one open.
     pub(crate) fn new(field_type: FieldType) -> Self {
         match field_type {
-            FieldType::I64 => Self::I64(Int64Builder::new()),
-            FieldType::U64 => Self::U64(UInt64Builder::new()),
-            FieldType::F64 => Self::F64(Float64Builder::new()),
-            FieldType::Bool => Self::Bool(BooleanBuilder::new()),
-            FieldType::Utf8 => Self::Utf8(StringBuilder::new()),
+            FieldType::I64 => Self::I64(Int64Builder::with_capacity(0)),
+            FieldType::U64 => Self::U64(UInt64Builder::with_capacity(0)),
+            FieldType::F64 => Self::F64(Float64Builder::with_capacity(0)),
+            FieldType::Bool => Self::Bool(BooleanBuilder::with_capacity(0)),
+            FieldType::Utf8 => Self::Utf8(StringBuilder::with_capacity(0, 0)),
         }
     }
 

@@ -52,18 +52,14 @@ fn sort_and_deduplicate(batch: &Batch, key: &SortKey) -> Result<Batch, MergeErro
     let ranked = RankedSeries::new(batch.series(), key);
     let rows = ranked.rows_in_order(batch);
     let points = Points::find(batch, &rows);
-    let series_of_row = points
-        .starts()
-        .map(|at| ranked.rank_of_series[batch.series_of_row[rows[at]] as usize]);
+    let series_of_row =
+        points.starts().map(|at| ranked.rank_of_series[batch.series_of_row[rows[at]] as usize]);
     let time = points.starts().map(|at| batch.time[rows[at]]);
     let mut fields = Vec::with_capacity(batch.fields.len());
     for field in &batch.fields {
         let newest = points.newest(&rows, field);
         let values = take(&field.values, &newest, None)?;
-        fields.push(FieldColumn {
-            name: field.name.clone(),
-            values,
-        });
+        fields.push(FieldColumn { name: field.name.clone(), values });
     }
     Ok(Batch::new(
         ranked.series,
@@ -82,11 +78,8 @@ struct RankedSeries {
 impl RankedSeries {
     fn new(series: &SeriesSet, key: &SortKey) -> Self {
         let key = key.extended(series.tags());
-        let columns: Vec<Vec<Option<&str>>> = key
-            .tags()
-            .iter()
-            .map(|tag| series.tag_values(tag.as_str()))
-            .collect();
+        let columns: Vec<Vec<Option<&str>>> =
+            key.tags().iter().map(|tag| series.tag_values(tag.as_str())).collect();
         let mut order: Vec<u32> = (0..series.len() as u32).collect();
         // `None` is less than any value: nulls sort first.
         order.sort_unstable_by(|a, b| {
@@ -101,21 +94,14 @@ impl RankedSeries {
         for number in order {
             rank_of_series[number as usize] = ranked.push(series.get(number));
         }
-        Self {
-            series: ranked,
-            rank_of_series,
-        }
+        Self { series: ranked, rank_of_series }
     }
 
     /// The rows of `batch` by rank and time; rows of one point in the order in which they came.
     fn rows_in_order(&self, batch: &Batch) -> Vec<usize> {
         let mut ends = vec![0_usize; self.series.len() + 1];
-        let ranks = || {
-            batch
-                .series_of_row
-                .iter()
-                .map(|s| self.rank_of_series[*s as usize] as usize)
-        };
+        let ranks =
+            || batch.series_of_row.iter().map(|s| self.rank_of_series[*s as usize] as usize);
         for rank in ranks() {
             ends[rank + 1] += 1;
         }
@@ -147,9 +133,8 @@ struct Points {
 impl Points {
     fn find(batch: &Batch, rows: &[usize]) -> Self {
         let point = |at: usize| (batch.series_of_row[rows[at]], batch.time[rows[at]]);
-        let mut bounds: Vec<usize> = (0..rows.len())
-            .filter(|at| *at == 0 || point(*at) != point(*at - 1))
-            .collect();
+        let mut bounds: Vec<usize> =
+            (0..rows.len()).filter(|at| *at == 0 || point(*at) != point(*at - 1)).collect();
         bounds.push(rows.len());
         Self { bounds }
     }
@@ -192,11 +177,7 @@ mod tests {
     }
 
     fn tag(prefix: &str, number: u8) -> String {
-        if number == 0 {
-            String::new()
-        } else {
-            format!("{prefix}{number}")
-        }
+        if number == 0 { String::new() } else { format!("{prefix}{number}") }
     }
 
     fn batch_of(rows: &[Row]) -> Arc<Batch> {
@@ -210,9 +191,7 @@ mod tests {
                 .into_iter()
                 .filter_map(|(name, value)| value.map(|value| (name, FieldValue::I64(value))))
                 .collect();
-            builder
-                .push_row(tags, *time, fields.into_iter())
-                .expect("one type");
+            builder.push_row(tags, *time, fields.into_iter()).expect("one type");
         }
         Arc::new(builder.finish())
     }
@@ -239,10 +218,7 @@ mod tests {
             .map(|row| {
                 let tags = batch.series().get(batch.series_of_row()[row]);
                 let tag = |name| tags.value(name).map(str::to_owned);
-                (
-                    (tag("b"), tag("a"), batch.time()[row]),
-                    (value("x", row), value("y", row)),
-                )
+                ((tag("b"), tag("a"), batch.time()[row]), (value("x", row), value("y", row)))
             })
             .collect()
     }
@@ -259,11 +235,7 @@ mod tests {
     #[test]
     fn a_point_has_its_newest_value_field_by_field() {
         check(
-            &[
-                (1, 1, 5, Some(1), Some(1)),
-                (1, 1, 5, None, Some(2)),
-                (1, 1, 5, Some(3), None),
-            ],
+            &[(1, 1, 5, Some(1), Some(1)), (1, 1, 5, None, Some(2)), (1, 1, 5, Some(3), None)],
             2,
         );
     }

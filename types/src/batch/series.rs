@@ -60,9 +60,7 @@ impl<'a> TagSet<'a> {
 
     /// The value of the tag called `name`.
     pub fn value(self, name: &str) -> Option<&'a str> {
-        self.iter()
-            .find(|(tag, _)| *tag == name)
-            .map(|(_, value)| value)
+        self.iter().find(|(tag, _)| *tag == name).map(|(_, value)| value)
     }
 }
 
@@ -118,11 +116,7 @@ impl SeriesSet {
     /// If there is none with this number.
     pub fn get(&self, series: u32) -> TagSet<'_> {
         let at = series as usize;
-        let start = if at == 0 {
-            0
-        } else {
-            self.ends[at - 1] as usize
-        };
+        let start = if at == 0 { 0 } else { self.ends[at - 1] as usize };
         TagSet(&self.text[start..self.ends[at] as usize])
     }
 
@@ -133,16 +127,10 @@ impl SeriesSet {
 
     /// The names of all tags that occur, in name order.
     pub fn tags(&self) -> Vec<ColumnName> {
-        let names: BTreeSet<&str> = self
-            .iter()
-            .flat_map(TagSet::iter)
-            .map(|(name, _)| name)
-            .collect();
+        let names: BTreeSet<&str> =
+            self.iter().flat_map(TagSet::iter).map(|(name, _)| name).collect();
         // Each name was checked when its tag set was made.
-        names
-            .into_iter()
-            .filter_map(|name| ColumnName::new(name).ok())
-            .collect()
+        names.into_iter().filter_map(|name| ColumnName::new(name).ok()).collect()
     }
 
     /// The value of the tag called `name` in each series.
@@ -155,10 +143,7 @@ impl SeriesSet {
         let series = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
         self.text.push_str(tags.as_str());
         let end = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
-        assert!(
-            end < u32::MAX,
-            "the tag sets of one batch must stay below 4 GiB"
-        );
+        assert!(end < u32::MAX, "the tag sets of one batch must stay below 4 GiB");
         self.ends.push(end);
         series
     }
@@ -185,9 +170,7 @@ impl SeriesIndex {
             return *known;
         }
         let series = set.push(tags);
-        numbers.insert_unique(hash, series, |known| {
-            HASHER.hash_one(set.get(*known).as_str())
-        });
+        numbers.insert_unique(hash, series, |known| HASHER.hash_one(set.get(*known).as_str()));
         series
     }
 
@@ -213,11 +196,7 @@ mod tests {
         assert_eq!(builder.build(&mut tags.to_vec()).as_str(), canonical);
         let parsed = TagSet::parse(canonical).expect("a canonical text");
         let kept: Vec<_> = parsed.iter().collect();
-        let mut expected: Vec<_> = tags
-            .iter()
-            .copied()
-            .filter(|(_, v)| !v.is_empty())
-            .collect();
+        let mut expected: Vec<_> = tags.iter().copied().filter(|(_, v)| !v.is_empty()).collect();
         expected.sort_unstable();
         assert_eq!(kept, expected);
     }
@@ -232,16 +211,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_taken() {
-        for text in [
-            "4:host",
-            "4:host0:",
-            "1:b1:x1:a1:x",
-            "1:a1:x1:a1:y",
-            "9:a",
-            "x",
-            "0:1:a",
-            "1:ü1:x",
-        ] {
+        for text in
+            ["4:host", "4:host0:", "1:b1:x1:a1:x", "1:a1:x1:a1:y", "9:a", "x", "0:1:a", "1:ü1:x"]
+        {
             assert_eq!(TagSet::parse(text), None, "{text}");
         }
     }

@@ -23,10 +23,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that stands at `wall_ns`.
     pub fn at(wall_ns: i64) -> Self {
-        Self {
-            wall_ns: AtomicI64::new(wall_ns),
-            monotonic_ns: AtomicU64::new(0),
-        }
+        Self { wall_ns: AtomicI64::new(wall_ns), monotonic_ns: AtomicU64::new(0) }
     }
 
     /// Lets `step` pass on both faces.
@@ -34,8 +31,7 @@ impl ManualClock {
         let nanos = u64::try_from(step.as_nanos()).unwrap_or(u64::MAX);
         // Relaxed: a reader needs some moment, not an order with other memory.
         self.monotonic_ns.fetch_add(nanos, Ordering::Relaxed);
-        self.wall_ns
-            .fetch_add(i64::try_from(nanos).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.wall_ns.fetch_add(i64::try_from(nanos).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// Sets wall time alone, as an administrator or a bad time server would.

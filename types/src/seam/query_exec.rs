@@ -79,7 +79,13 @@ pub trait TableReader: Debug + Send + Sync {
     /// lock is released before this returns.
     ///
     /// A scan has one turn at a partition: a second call finds what is left.
-    fn take(&self, partition: PartitionId, in_files: &[LsnRange]) -> Vec<Chunk>;
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError::SnapshotTooOld`] if the scan was so slow that what was kept for it had to go:
+    /// no writer waits for a reader.
+    fn take(&self, partition: PartitionId, in_files: &[LsnRange])
+    -> Result<Vec<Chunk>, QueryError>;
 }
 
 /// Why the buffer could not be read.

@@ -94,10 +94,7 @@ pub fn decode_body(body: &[u8]) -> Result<DecodedBody, DecodeError> {
     if !input.is_at_end() {
         return Err(input.malformed("the end of the body"));
     }
-    Ok(DecodedBody {
-        database: Arc::new(database),
-        batches,
-    })
+    Ok(DecodedBody { database: Arc::new(database), batches })
 }
 
 fn decode_database(input: &mut Reader<'_>) -> Result<DatabaseRef, DecodeError> {
@@ -111,16 +108,10 @@ fn decode_partition_batch(
     tables: &[Arc<TableRef>],
 ) -> Result<PartitionBatch, DecodeError> {
     let number = input.count("a table number", COUNT_MAX)?;
-    let table = tables
-        .get(number)
-        .ok_or_else(|| input.malformed("a table number"))?;
+    let table = tables.get(number).ok_or_else(|| input.malformed("a table number"))?;
     let key = PartitionKey::from_stored(input.text()?);
     let batch = Arc::new(decode_batch(input)?);
-    Ok(PartitionBatch {
-        table: Arc::clone(table),
-        key,
-        batch,
-    })
+    Ok(PartitionBatch { table: Arc::clone(table), key, batch })
 }
 
 #[cfg(test)]
@@ -132,32 +123,20 @@ mod tests {
         let mut builder = BatchBuilder::new();
         let mut tags = TagSetBuilder::default();
         let tags = tags.build(&mut [("host", "a")]);
-        builder
-            .push_row(tags, time, std::iter::empty())
-            .expect("no types");
+        builder.push_row(tags, time, std::iter::empty()).expect("no types");
         let key = PartitionKey::of_time(time);
-        PartitionBatch {
-            table: Arc::clone(table),
-            key,
-            batch: Arc::new(builder.finish()),
-        }
+        PartitionBatch { table: Arc::clone(table), key, batch: Arc::new(builder.finish()) }
     }
 
     fn table(id: u64, name: &str) -> Arc<TableRef> {
         let name = TableName::new(name).expect("a good name");
-        Arc::new(TableRef {
-            id: TableId::new(id),
-            name,
-        })
+        Arc::new(TableRef { id: TableId::new(id), name })
     }
 
     #[test]
     fn a_body_is_read_back_and_each_cut_is_noticed() {
         let name = DatabaseName::new("nyc").expect("a good name");
-        let database = DatabaseRef {
-            id: DatabaseId::new(1),
-            name,
-        };
+        let database = DatabaseRef { id: DatabaseId::new(1), name };
         let (flights, weather) = (table(2, "flights"), table(3, "weather"));
         let batches = vec![
             one_row(&flights, 0),

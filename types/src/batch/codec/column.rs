@@ -65,21 +65,14 @@ pub(super) fn decode_integers(
     if width == 0 {
         return Ok(vec![lowest; rows]);
     }
-    let len = rows
-        .checked_mul(usize::from(width))
-        .ok_or_else(|| input.malformed("a column"))?;
+    let len = rows.checked_mul(usize::from(width)).ok_or_else(|| input.malformed("a column"))?;
     let distances = input.raw(len)?.chunks_exact(usize::from(width));
-    Ok(distances
-        .map(|bytes| lowest.wrapping_add(little_endian(bytes) as i64))
-        .collect())
+    Ok(distances.map(|bytes| lowest.wrapping_add(little_endian(bytes) as i64)).collect())
 }
 
 /// Up to eight bytes as a number.
 fn little_endian(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 pub(super) fn encode_field(field: &FieldColumn, out: &mut Writer) {
@@ -133,9 +126,7 @@ fn encode_nulls(values: &ArrayRef, out: &mut Writer) {
 fn decode_nulls(input: &mut Reader<'_>, rows: usize) -> Result<Option<NullBuffer>, DecodeError> {
     match input.byte()? {
         ALL_PRESENT => Ok(None),
-        SOME_NULL => Ok(Some(NullBuffer::new(BooleanBuffer::from(
-            input.bitmap(rows)?,
-        )))),
+        SOME_NULL => Ok(Some(NullBuffer::new(BooleanBuffer::from(input.bitmap(rows)?)))),
         _ => Err(input.malformed("a null marker")),
     }
 }
@@ -169,17 +160,10 @@ fn decode_f64(
     rows: usize,
     nulls: Option<NullBuffer>,
 ) -> Result<ArrayRef, DecodeError> {
-    let len = rows
-        .checked_mul(size_of::<f64>())
-        .ok_or_else(|| input.malformed("a column"))?;
+    let len = rows.checked_mul(size_of::<f64>()).ok_or_else(|| input.malformed("a column"))?;
     let bytes = input.raw(len)?.chunks_exact(size_of::<f64>());
-    let values: Vec<f64> = bytes
-        .map(|bytes| f64::from_bits(little_endian(bytes)))
-        .collect();
-    Ok(Arc::new(Float64Array::new(
-        ScalarBuffer::from(values),
-        nulls,
-    )))
+    let values: Vec<f64> = bytes.map(|bytes| f64::from_bits(little_endian(bytes))).collect();
+    Ok(Arc::new(Float64Array::new(ScalarBuffer::from(values), nulls)))
 }
 
 fn decode_utf8(
@@ -195,11 +179,7 @@ fn decode_utf8(
     for (row, len) in lengths.into_iter().enumerate() {
         let bytes = input.raw(len)?;
         let text = std::str::from_utf8(bytes).map_err(|_| input.malformed("a text"))?;
-        texts.append_option(
-            nulls
-                .is_none_or(|nulls| nulls.is_valid(row))
-                .then_some(text),
-        );
+        texts.append_option(nulls.is_none_or(|nulls| nulls.is_valid(row)).then_some(text));
     }
     Ok(Arc::new(texts.finish()))
 }

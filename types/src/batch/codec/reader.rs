@@ -21,10 +21,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads `bytes` from their start.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            rest: bytes,
-            total: bytes.len(),
-        }
+        Self { rest: bytes, total: bytes.len() }
     }
 
     /// True if nothing is left.
@@ -34,10 +31,7 @@ impl<'a> Reader<'a> {
 
     /// The error that `what` is not as it should be, here.
     pub const fn malformed(&self, what: &'static str) -> DecodeError {
-        DecodeError {
-            what,
-            at: self.total.saturating_sub(self.rest.len()),
-        }
+        DecodeError { what, at: self.total.saturating_sub(self.rest.len()) }
     }
 
     /// The next `len` bytes.
@@ -46,10 +40,8 @@ impl<'a> Reader<'a> {
     ///
     /// If there are fewer; so do all methods below.
     pub fn raw(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let (head, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or_else(|| self.malformed("the end"))?;
+        let (head, rest) =
+            self.rest.split_at_checked(len).ok_or_else(|| self.malformed("the end"))?;
         self.rest = rest;
         Ok(head)
     }
@@ -61,10 +53,8 @@ impl<'a> Reader<'a> {
 
     /// The next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (head, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or_else(|| self.malformed("the end"))?;
+        let (head, rest) =
+            self.rest.split_first_chunk().ok_or_else(|| self.malformed("the end"))?;
         self.rest = rest;
         Ok(*head)
     }
@@ -108,9 +98,8 @@ impl<'a> Reader<'a> {
     /// `bits` bits, the lowest of a byte first.
     pub fn bitmap(&mut self, bits: usize) -> Result<Vec<bool>, DecodeError> {
         let bytes = self.raw(bits.div_ceil(8))?;
-        let all = bytes
-            .iter()
-            .flat_map(|byte| (0..8).map(move |bit| byte.wrapping_shr(bit) & 1 == 1));
+        let all =
+            bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte.wrapping_shr(bit) & 1 == 1));
         Ok(all.take(bits).collect())
     }
 }

@@ -9,9 +9,7 @@ pub struct Writer {
 impl Writer {
     /// One with room for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(capacity),
-        }
+        Self { bytes: Vec::with_capacity(capacity) }
     }
 
     /// Raw bytes.
