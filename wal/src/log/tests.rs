@@ -1,0 +1,8 @@
+//! The running log on a modelled disk: what it promises, and what crashes leave of it.
+
+mod behaviour;
+mod crash;
+mod disk_full;
+mod iox;
+mod oracle;
+mod state_machine;

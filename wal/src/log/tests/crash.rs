@@ -1,0 +1,79 @@
+//! Crash loops over many seeds: nothing acked is lost, nothing unacked is there in part.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use types::effect::{Randomness, SeededRandomness};
+
+use super::oracle::{Counts, Op, Oracle};
+use crate::disk::{Cut, Operation};
+use crate::harness::Machine;
+
+const SEEDS: u64 = 300;
+const OPS: u64 = 120;
+
+fn draw(chance: &SeededRandomness) -> Op {
+    let argument = chance.next_u64() >> 8;
+    match chance.next_u64() % 100 {
+        0..40 => Op::Queue {
+            len: (argument % if argument.is_multiple_of(13) { 3000 } else { 300 }) as usize,
+            batches: 1 + (argument % 4) as u32,
+        },
+        40..70 => Op::Settle,
+        70..76 => Op::Rotate,
+        76..82 => Op::DropOldest,
+        82..86 => Op::Wait(Duration::from_millis(argument % 2000)),
+        86..88 => Op::FailSync(1 + argument % 5),
+        88..92 => Op::DieAt(1 + argument % 40),
+        92..94 => Op::Cut(Cut::Kill),
+        94..97 => Op::Cut(Cut::PowerInOrder),
+        _ => Op::Cut(Cut::PowerAnyOrder),
+    }
+}
+
+fn run(seed: u64, mut oracle: Oracle) -> Counts {
+    let chance = SeededRandomness::new(seed);
+    for _ in 0..OPS {
+        oracle.apply(draw(&chance));
+    }
+    oracle.apply(Op::Cut(Cut::PowerAnyOrder));
+    oracle.counts
+}
+
+#[test]
+fn no_crash_loses_what_was_acked_or_keeps_a_part_of_what_was_not() {
+    let mut sum = Counts::default();
+    for seed in 0..SEEDS {
+        let counts = catch_unwind(AssertUnwindSafe(|| run(seed, Oracle::new(seed))))
+            .unwrap_or_else(|panic| {
+                println!("seed {seed} failed");
+                resume_unwind(panic)
+            });
+        sum.acked += counts.acked;
+        sum.crashes += counts.crashes;
+        sum.deaths += counts.deaths;
+        sum.unknown_kept += counts.unknown_kept;
+        sum.unknown_lost += counts.unknown_lost;
+    }
+    println!("crash loops over {SEEDS} seeds: {sum:?}");
+    assert!(sum.acked > 1000 && sum.crashes > 1000 && sum.deaths > 100);
+    assert!(sum.unknown_kept > 0 && sum.unknown_lost > 0, "both fates were met");
+}
+
+/// The first seed at which the crash loop notices a disk that ignores `operation`.
+fn noticed_at(operation: Operation) -> Option<u64> {
+    (0..SEEDS).find(|seed| {
+        let machine = Machine::new(*seed);
+        machine.disk.ignore(operation);
+        catch_unwind(AssertUnwindSafe(|| run(*seed, Oracle::on(machine)))).is_err()
+    })
+}
+
+#[test]
+fn the_crash_loop_notices_a_log_that_forgets_to_sync() {
+    for operation in [Operation::Sync, Operation::SyncDir] {
+        let seed = noticed_at(operation);
+        println!("a forgotten {operation} is noticed at seed {seed:?}");
+        assert!(seed.is_some_and(|seed| seed < 20), "{operation}: {seed:?}");
+    }
+}

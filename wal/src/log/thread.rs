@@ -1,0 +1,237 @@
+//! Starts the log's thread, and ends it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use types::effect::DirLock;
+use types::{Epoch, LogId, SegmentSeq};
+
+use super::ballast::Ballast;
+use super::observer::CommitObserver;
+use super::queue::{Queue, Request};
+use super::room::Room;
+use super::segments::Segments;
+use super::spare::{SpareMaker, Spares};
+use super::worker::{Progress, Status, Worker};
+use super::writer::Writer;
+use crate::config::Config;
+use crate::deps::Deps;
+use crate::disk::{Operation, Response};
+use crate::error::Error;
+use crate::fatal::Fatal;
+use crate::format::{Link, SegmentHeader};
+use crate::log::{Append, LogHandle, LogState};
+use crate::segment::{SegmentName, SegmentSummary};
+
+/// What a running log begins from.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) dir: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) deps: Deps,
+    pub(crate) lock: Box<dyn DirLock>,
+    pub(crate) log: LogId,
+    pub(crate) epoch: Epoch,
+    pub(crate) link: Link,
+    pub(crate) next_seq: SegmentSeq,
+    pub(crate) segments: Vec<SegmentSummary>,
+    /// Files without frames, to be removed when the next segment has its name.
+    pub(crate) unused: Vec<SegmentName>,
+}
+
+/// Starts a log with threads of its own.
+pub(crate) fn start<T, O>(origin: Origin, observer: O) -> Result<LogHandle<T>, Error>
+where
+    T: Send + 'static,
+    O: CommitObserver<T>,
+{
+    let dir = origin.dir.clone();
+    let (mut running, worker, lock) = assemble(origin, observer, true)?;
+    let thread = std::thread::Builder::new()
+        .name("wal".to_owned())
+        .spawn(move || run(worker, lock))
+        .map_err(Error::io(Operation::Create, &dir))?;
+    *running.thread.get_mut() = Some(thread);
+    Ok(LogHandle::new(running))
+}
+
+/// Puts a log together and opens its first segment. Whoever gets the worker is its thread.
+pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
+    origin: Origin,
+    observer: O,
+    background: bool,
+) -> Result<(Running<T>, Worker<T, O>, Box<dyn DirLock>), Error> {
+    let Origin { dir, config, deps, lock, log, epoch, link, next_seq, segments, unused } = origin;
+    let room = Room::new(config.max_size, segments.iter().map(|segment| segment.bytes).sum());
+    let segments = Arc::new(Segments {
+        disk: Arc::clone(&deps.disk),
+        dir: dir.clone(),
+        raw_len_max: config.frame_raw_len_max,
+        room: Arc::clone(&room),
+        sealed: Mutex::new(segments),
+        dropping: Mutex::new(()),
+    });
+    let status = Arc::new(Mutex::new(Status { durable_lsn: link.lsn, open: None }));
+    let queue = Arc::new(Queue::new());
+    let maker =
+        SpareMaker { disk: Arc::clone(&deps.disk), dir: dir.clone(), size: config.segment_size };
+    let salt = deps.randomness.next_u64();
+    let writer = Writer {
+        disk: Arc::clone(&deps.disk),
+        clock: Arc::clone(&deps.clock),
+        randomness: deps.randomness,
+        dir: dir.clone(),
+        segment_size: config.segment_size,
+        epoch,
+        room: Arc::clone(&room),
+        segments: Arc::clone(&segments),
+        spares: Spares::new(maker, background),
+        link,
+        next_header: SegmentHeader { log, epoch, seq: next_seq, salt },
+        open: None,
+        outstanding: None,
+        newly_sealed: Vec::new(),
+        buffer: Vec::new(),
+    };
+    let mut worker = Worker {
+        queue: Arc::clone(&queue),
+        writer,
+        observer,
+        room: Arc::clone(&room),
+        status: Arc::clone(&status),
+        ballast: Ballast::new(deps.disk, dir, config.ballast_size),
+        last_active: deps.clock.monotonic(),
+        clock: deps.clock,
+        fatal: Arc::clone(&deps.fatal),
+        group_bytes_max: config.group_bytes_max,
+        idle_seal: config.idle_seal,
+    };
+    worker.begin(&unused)?;
+    let fatal = deps.fatal;
+    let thread = Mutex::new(None);
+    Ok((Running { queue, room, segments, status, fatal, log, epoch, thread }, worker, lock))
+}
+
+/// The log's thread. The lock is given back when nothing writes to the directory any more.
+fn run<T, O: CommitObserver<T>>(mut worker: Worker<T, O>, lock: Box<dyn DirLock>) {
+    let (queue, fatal) = (Arc::clone(&worker.queue), Arc::clone(&worker.fatal));
+    let outcome = catch_unwind(AssertUnwindSafe(|| turn(&mut worker)));
+    queue.end();
+    drop(worker);
+    drop(lock);
+    if let Err(panic) = outcome {
+        fatal.end(&Error::Panicked { message: message(panic.as_ref()) });
+    }
+}
+
+fn turn<T, O: CommitObserver<T>>(worker: &mut Worker<T, O>) {
+    loop {
+        match worker.step() {
+            Progress::Worked => {}
+            Progress::Idle(patience) => worker.queue.wait(patience),
+            Progress::Ended => return,
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// What the handles of one log share.
+#[derive(Debug)]
+pub(crate) struct Running<T: Send + 'static> {
+    queue: Arc<Queue<T>>,
+    room: Arc<Room>,
+    segments: Arc<Segments>,
+    status: Arc<Mutex<Status>>,
+    fatal: Arc<dyn Fatal>,
+    log: LogId,
+    epoch: Epoch,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl<T: Send + 'static> Running<T> {
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
+    pub(crate) fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    pub(crate) fn append(&self, append: Append<T>) -> Result<(), (Error, T)> {
+        self.queue.append(append).map_err(|append| (Error::Closed, append.payload))
+    }
+
+    /// Queues a request and waits for its answer.
+    pub(crate) fn ask<A>(
+        &self,
+        request: impl FnOnce(SyncSender<A>) -> Request<T>,
+    ) -> Result<A, Error> {
+        let (answer, answers) = sync_channel(1);
+        if !self.queue.ask(request(answer)) {
+            return Err(Error::Closed);
+        }
+        answers.recv().map_err(|_| Error::Ended)
+    }
+
+    /// Queues a request, and leaves the waiting to the caller.
+    #[cfg(test)]
+    pub(crate) fn ask_queue(&self, request: Request<T>) -> bool {
+        self.queue.ask(request)
+    }
+
+    pub(crate) fn drop_through(&self, seq: SegmentSeq) -> Result<(), Error> {
+        let dropped = match self.segments.drop_through(seq) {
+            Ok(dropped) => dropped,
+            Err(failure) if failure.response() == Response::Report => return Err(failure.into()),
+            // The directory's sync failed: whether the names are gone cannot be known.
+            Err(failure) => self.fatal.end(&failure.into()),
+        };
+        if dropped > 0 && self.room.is_disk_full() {
+            // A closed log needs no room.
+            let _ = self.queue.ask(Request::Probe);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn state(&self) -> LogState {
+        let status = *self.status.lock();
+        LogState {
+            log_id: self.log,
+            epoch: self.epoch,
+            durable_lsn: status.durable_lsn,
+            next_lsn: status.durable_lsn.next(),
+            open: status.open,
+            sealed: self.segments.summaries(),
+            bytes: self.room.written(),
+            disk_full: self.room.is_disk_full(),
+        }
+    }
+
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        let mut thread = self.thread.lock();
+        let closed = self.ask(Request::Close);
+        match thread.take().map(JoinHandle::join) {
+            // Closed before: there is no thread to wait for.
+            None => Ok(()),
+            Some(Ok(())) => closed,
+            Some(Err(_)) => Err(Error::Ended),
+        }
+    }
+}
+
+impl<T: Send + 'static> Drop for Running<T> {
+    fn drop(&mut self) {
+        // Nobody waits for the answer, and a log that is closed already takes no request.
+        let (answer, _) = sync_channel(1);
+        let _ = self.queue.ask(Request::Close(answer));
+    }
+}

@@ -1,0 +1,234 @@
+//! The log's thread, one step at a time, so that a test can be the thread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use types::Lsn;
+use types::effect::Clock;
+
+use super::ballast::Ballast;
+use super::observer::{CommitObserver, CommittedFrame, Group};
+use super::queue::{Queue, Work};
+use super::room::Room;
+use super::writer::{Failure, Writer};
+use crate::error::Error;
+use crate::fatal::Fatal;
+use crate::log::Append;
+use crate::segment::{SealedSegment, SegmentName, SegmentSummary};
+
+/// How often a full disk is looked at again: a spare that does not fit costs the disk some
+/// milliseconds, and a second is short beside what filled it.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What handles see of the log's end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Status {
+    pub(crate) durable_lsn: Lsn,
+    pub(crate) open: Option<SegmentSummary>,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Something was done; there may be more.
+    Worked,
+    /// There is nothing to do, unless something arrives or so much time passes.
+    Idle(Option<Duration>),
+    /// The log is closed.
+    Ended,
+}
+
+/// All that the log's thread owns.
+#[derive(Debug)]
+pub(crate) struct Worker<T, O> {
+    pub(crate) queue: Arc<Queue<T>>,
+    pub(crate) writer: Writer,
+    pub(crate) observer: O,
+    pub(crate) room: Arc<Room>,
+    pub(crate) status: Arc<Mutex<Status>>,
+    pub(crate) ballast: Ballast,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fatal: Arc<dyn Fatal>,
+    pub(crate) group_bytes_max: u64,
+    pub(crate) idle_seal: Duration,
+    /// When something was last written, or the full disk last looked at.
+    pub(crate) last_active: Duration,
+}
+
+impl<T, O: CommitObserver<T>> Worker<T, O> {
+    /// Opens the first segment of this epoch, or starts with a full disk. Then no other file's name
+    /// is needed to know the highest number, and the `unused` are removed.
+    pub(crate) fn begin(&mut self, unused: &[SegmentName]) -> Result<(), Error> {
+        let begun = self.writer.open_segment().and_then(|()| {
+            self.writer.segments.remove_unused(unused)?;
+            Ok(self.ballast.keep()?)
+        });
+        match begun {
+            Ok(()) => {}
+            Err(Failure::Fatal(error)) => return Err(error),
+            Err(Failure::DiskFull) if self.writer.open.is_some() => {
+                tracing::warn!("there is no room for the ballast");
+            }
+            Err(Failure::DiskFull) => self.enter_disk_full(),
+        }
+        self.publish_status();
+        Ok(())
+    }
+
+    /// Does what is next: one group, one rotation, one seal.
+    pub(crate) fn step(&mut self) -> Progress {
+        match self.queue.take(self.group_bytes_max) {
+            Some(Work::Group(appends)) => self.append(appends),
+            Some(Work::Rotate(answer)) => {
+                let sealed = self.rotate();
+                // Who does not wait any more does not want to know.
+                let _ = answer.send(sealed);
+            }
+            Some(Work::Probe) => self.probe(),
+            Some(Work::Close(answer)) => {
+                self.close();
+                let _ = answer.send(());
+                return Progress::Ended;
+            }
+            None => return self.idle(),
+        }
+        Progress::Worked
+    }
+
+    fn append(&mut self, appends: Vec<Append<T>>) {
+        if self.room.is_disk_full() {
+            return self.refuse(appends);
+        }
+        match self.writer.write_group(&appends) {
+            Ok(written) => {
+                self.last_active = self.clock.monotonic();
+                self.tell_sealed();
+                self.publish_status();
+                let frames = appends.into_iter().zip(written.lsns);
+                let frames =
+                    frames.map(|(append, lsns)| CommittedFrame { lsns, payload: append.payload });
+                self.observer.committed(Group {
+                    segment: written.segment,
+                    frames: frames.collect(),
+                    bytes: written.bytes,
+                    sync_time: written.sync_time,
+                });
+            }
+            Err(failure) => {
+                self.survive(failure);
+                self.refuse(appends);
+            }
+        }
+    }
+
+    fn refuse(&mut self, appends: Vec<Append<T>>) {
+        for append in appends {
+            drop(append.space);
+            self.observer.refused(append.payload, &Error::DiskFull);
+        }
+    }
+
+    fn rotate(&mut self) -> Option<SealedSegment> {
+        let seq = self.writer.open.as_ref().filter(|open| open.has_frames())?.header.seq;
+        let rotated = self.writer.rotate();
+        let sealed = self.tell_sealed().into_iter().find(|sealed| sealed.seq == seq);
+        if let Err(failure) = rotated {
+            self.survive(failure);
+        }
+        self.publish_status();
+        sealed
+    }
+
+    fn close(&mut self) {
+        let closed = match self.writer.wants_seal() {
+            true => self.writer.close_segment(),
+            false => Ok(()),
+        };
+        if let Err(Failure::Fatal(error)) = closed {
+            self.fatal.end(&error);
+        }
+        self.tell_sealed();
+        self.writer.spares.finish();
+        self.publish_status();
+        tracing::info!(durable_lsn = self.writer.link.lsn.get(), "the log is closed");
+    }
+
+    /// Seals a log that has been idle long enough, and looks at a full disk now and then.
+    fn idle(&mut self) -> Progress {
+        let full = self.room.is_disk_full();
+        let interval = match (full, self.writer.wants_seal()) {
+            (true, _) => PROBE_INTERVAL,
+            (false, true) => self.idle_seal,
+            (false, false) => return Progress::Idle(None),
+        };
+        let passed = self.clock.monotonic().saturating_sub(self.last_active);
+        if passed < interval {
+            return Progress::Idle(Some(interval.saturating_sub(passed)));
+        }
+        self.last_active = self.clock.monotonic();
+        if full {
+            self.probe();
+        } else if let Err(failure) = self.writer.seal() {
+            self.survive(failure);
+        }
+        self.tell_sealed();
+        self.publish_status();
+        Progress::Worked
+    }
+
+    /// Goes on if the disk has room for the ballast and a whole segment. That is the low-water
+    /// mark: freeing the ballast alone does not reach it, so what it freed is left to persisting.
+    fn probe(&mut self) {
+        if !self.room.is_disk_full() {
+            return;
+        }
+        let resumed = self.ballast.keep().map_err(Failure::from);
+        match resumed.and_then(|()| self.writer.open_segment()) {
+            Ok(()) => {
+                self.room.set_disk_full(false);
+                tracing::info!("the disk of the log has room again");
+            }
+            Err(Failure::DiskFull) => self.free_ballast(),
+            Err(Failure::Fatal(error)) => self.fatal.end(&error),
+        }
+        self.publish_status();
+    }
+
+    /// Ends the process, or turns to refusing.
+    fn survive(&mut self, failure: Failure) {
+        match failure {
+            Failure::Fatal(error) => self.fatal.end(&error),
+            Failure::DiskFull => self.enter_disk_full(),
+        }
+        self.tell_sealed();
+        self.publish_status();
+    }
+
+    fn enter_disk_full(&mut self) {
+        self.room.set_disk_full(true);
+        self.last_active = self.clock.monotonic();
+        tracing::warn!("the disk of the log is full, refusing appends");
+        self.free_ballast();
+    }
+
+    fn free_ballast(&self) {
+        if let Err(failure) = self.ballast.free() {
+            // Not being able to sync the directory ends the log like any failed sync.
+            self.fatal.end(&failure.into());
+        }
+    }
+
+    fn tell_sealed(&mut self) -> Vec<SealedSegment> {
+        let sealed = std::mem::take(&mut self.writer.newly_sealed);
+        for segment in &sealed {
+            self.observer.sealed(segment);
+        }
+        sealed
+    }
+
+    fn publish_status(&self) {
+        let open = self.writer.open.as_ref().map(super::open_segment::OpenSegment::summary);
+        *self.status.lock() = Status { durable_lsn: self.writer.link.lsn, open };
+    }
+}

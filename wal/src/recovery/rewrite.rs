@@ -1,0 +1,206 @@
+//! Writes the good prefix of a segment anew, sealed, and puts it in the segment's place.
+
+use std::io;
+use std::path::Path;
+
+use types::effect::{Access, Disk, DiskFile};
+
+use super::repair::remove_if_there;
+use crate::classify::Why;
+use crate::disk::{Operation, ReadAt, Response, respond, write_all_at};
+use crate::error::Error;
+use crate::format::{FrameHeader, Link};
+use crate::log::{BALLAST_NAME, SPARE_NAME};
+use crate::scan::{Start, Window, read_start};
+use crate::segment::{SegmentName, SegmentSummary, Torn};
+
+/// The new file, until it has the segment's name. Whatever a crash leaves in it is not looked at.
+const REWRITE_NAME: &str = "rewrite.tmp";
+
+/// Where the room for the new file comes from, in the order in which they are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Disk,
+    /// The spare that was written ahead of need has blocks already.
+    Spare,
+    Ballast,
+}
+
+/// Rewrites `segment` up to its last whole frame, with a seal unless it ends with one. Brings the
+/// summary up to date and returns the link of the last frame.
+pub(super) fn rewrite(
+    disk: &dyn Disk,
+    dir: &Path,
+    segment: &mut SegmentSummary,
+    link: Link,
+    sealed: bool,
+) -> Result<Link, Error> {
+    let path = dir.join(segment.name().to_string());
+    let old = disk.open(&path, Access::Read).map_err(Error::io(Operation::Open, &path))?;
+    let mut window = Window::new(&old).map_err(Error::io(Operation::Read, &path))?;
+    let mut tail = Vec::new();
+    let link = if sealed { link } else { seal(&mut window, &path, link, &mut tail)? };
+    let source = Prefix { len: segment.bytes, tail: &tail };
+    let new = write_somewhere(disk, dir, &mut window, &source)?;
+    if let Some(torn) = segment.torn {
+        keep_torn(disk, dir, segment.name(), &old, torn)?;
+    }
+    disk.rename(&dir.join(new), &path).map_err(Error::io(Operation::Rename, &path))?;
+    disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
+    segment.bytes += tail.len() as u64;
+    Ok(link)
+}
+
+/// Encodes the seal behind the last frame, in the segment's own epoch.
+fn seal(
+    window: &mut Window<&Box<dyn DiskFile>>,
+    path: &Path,
+    link: Link,
+    out: &mut Vec<u8>,
+) -> Result<Link, Error> {
+    match read_start(window).map_err(Error::io(Operation::Read, path))? {
+        Start::Header(header) => Ok(FrameHeader::seal(header.epoch, link).encode(header.salt, out)),
+        // It was a header when the segment was walked.
+        Start::Bad(_) | Start::Unused => {
+            Err(Error::Corrupt { path: path.to_owned(), offset: 0, why: Why::SegmentHeader })
+        }
+    }
+}
+
+/// What the new file holds: so many bytes of the old one, then the tail.
+struct Prefix<'a> {
+    len: u64,
+    tail: &'a [u8],
+}
+
+/// Writes and syncs the new file wherever there is room for it; returns its name.
+fn write_somewhere(
+    disk: &dyn Disk,
+    dir: &Path,
+    window: &mut Window<&Box<dyn DiskFile>>,
+    source: &Prefix<'_>,
+) -> Result<&'static str, Error> {
+    let mut full = None;
+    for room in [Room::Disk, Room::Spare, Room::Ballast] {
+        let name = if room == Room::Spare { SPARE_NAME } else { REWRITE_NAME };
+        let path = dir.join(name);
+        let Some(file) = make_room(disk, dir, room)? else {
+            continue;
+        };
+        match write(file.as_ref(), window, source) {
+            Ok(()) => return Ok(name),
+            Err(Failed { operation, source }) => {
+                let response = respond(operation, source.kind());
+                let error = Error::io(operation, &path)(source);
+                if response != Response::DiskFull {
+                    return Err(error);
+                }
+                tracing::warn!(?room, "the disk is too full to make the newest segment whole here");
+                full = Some(error);
+            }
+        }
+        if room == Room::Disk {
+            remove_if_there(disk, &path)?;
+        }
+    }
+    Err(full.unwrap_or(Error::DiskFull))
+}
+
+/// An empty file, or one with blocks to write over; `None` if this way is not open.
+fn make_room(disk: &dyn Disk, dir: &Path, room: Room) -> Result<Option<Box<dyn DiskFile>>, Error> {
+    let path = dir.join(if room == Room::Spare { SPARE_NAME } else { REWRITE_NAME });
+    let made = match room {
+        Room::Spare => disk.open(&path, Access::ReadWrite),
+        Room::Disk => {
+            remove_if_there(disk, &path)?;
+            disk.create(&path)
+        }
+        Room::Ballast => {
+            remove_if_there(disk, &dir.join(BALLAST_NAME))?;
+            disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
+            disk.create(&path)
+        }
+    };
+    match made {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A directory without room for a name: the next way may have one.
+        Err(error) if respond(Operation::Create, error.kind()) == Response::DiskFull => Ok(None),
+        Err(error) => Err(Error::io(Operation::Create, &path)(error)),
+    }
+}
+
+/// A disk call that failed.
+struct Failed {
+    operation: Operation,
+    source: io::Error,
+}
+
+impl Failed {
+    const fn at(operation: Operation) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { operation, source }
+    }
+}
+
+fn write(
+    file: &dyn DiskFile,
+    window: &mut Window<&Box<dyn DiskFile>>,
+    source: &Prefix<'_>,
+) -> Result<(), Failed> {
+    let mut at = 0;
+    while at < source.len {
+        let left = usize::try_from(source.len - at).unwrap_or(usize::MAX);
+        let chunk = window.bytes(at, left).map_err(Failed::at(Operation::Read))?;
+        if chunk.is_empty() {
+            let source = io::ErrorKind::UnexpectedEof.into();
+            return Err(Failed { operation: Operation::Read, source });
+        }
+        write_all_at(file, chunk, at).map_err(Failed::at(Operation::Write))?;
+        at += chunk.len() as u64;
+    }
+    write_all_at(file, source.tail, at).map_err(Failed::at(Operation::Write))?;
+    // The spare is longer, and nothing of it may be taken for a frame.
+    file.set_len(at + source.tail.len() as u64).map_err(Failed::at(Operation::Truncate))?;
+    file.sync_data().map_err(Failed::at(Operation::Sync))
+}
+
+/// Keeps the bytes that are cut off, for whoever wants to know what a crash left. They were
+/// promised to nobody, so a full disk may cost them.
+pub(super) fn keep_torn(
+    disk: &dyn Disk,
+    dir: &Path,
+    name: SegmentName,
+    old: &dyn ReadAt,
+    torn: Torn,
+) -> Result<(), Error> {
+    let path = dir.join(name.torn());
+    tracing::warn!(segment = %name, at = torn.at, bytes = torn.bytes, "cut a torn tail off");
+    remove_if_there(disk, &path)?;
+    let kept = copy_torn(disk, &path, old, torn);
+    match kept {
+        Err(Failed { operation, source }) => {
+            if respond(operation, source.kind()) != Response::DiskFull {
+                return Err(Error::io(operation, &path)(source));
+            }
+            tracing::warn!(segment = %name, "the disk is too full to keep the torn bytes");
+            remove_if_there(disk, &path)
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn copy_torn(disk: &dyn Disk, path: &Path, old: &dyn ReadAt, torn: Torn) -> Result<(), Failed> {
+    let mut window = Window::new(old).map_err(Failed::at(Operation::Read))?;
+    let file = disk.create(path).map_err(Failed::at(Operation::Create))?;
+    let mut copied = 0;
+    while copied < torn.bytes {
+        let left = usize::try_from(torn.bytes - copied).unwrap_or(usize::MAX);
+        let chunk = window.bytes(torn.at + copied, left).map_err(Failed::at(Operation::Read))?;
+        if chunk.is_empty() {
+            break;
+        }
+        write_all_at(file.as_ref(), chunk, copied).map_err(Failed::at(Operation::Write))?;
+        copied += chunk.len() as u64;
+    }
+    file.sync_data().map_err(Failed::at(Operation::Sync))
+}

@@ -1,0 +1,5 @@
+//! Recovery from crashes of recovery, on full disks, and of logs that must be refused.
+
+mod full;
+mod refusals;
+mod second_kill;
