@@ -1,0 +1,154 @@
+//! One job as a state machine, from its chunks to a committed file.
+//!
+//! ```text
+//!        ┌─────────┐   ┌───────────┐   ┌────────────┐   ┌─────────┐
+//!   ────▶│ Encode  │──▶│ Upload    │──▶│ Commit     │──▶│ Settled │
+//!        └─────────┘   │ + verify  │   └────────────┘   └─────────┘
+//!             ▲        └───────────┘         │
+//!             │              │ failed        │ another sort key
+//!             │        ┌───────────┐         │
+//!             └────────│ Clear     │◀────────┘
+//!                      └───────────┘
+//! ```
+//!
+//! * A file that was not uploaded whole, or sorted under a key that is not the partition's, is
+//!   never used: `Clear` removes it and the next attempt has a name of its own. So a file whose
+//!   fsync failed is never believed, and no name ever has two contents.
+//! * A store or catalog that is down is waited for, with jittered backoff, for ever.
+//! * Failures of the job's own (a panic, a refusal) are counted; after a few the same machine runs
+//!   once more for the other kind of file: the chunks as they are, set aside.
+
+mod clear;
+mod commit;
+mod encode;
+mod retry;
+mod upload;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use catalog::FileKind;
+use futures::FutureExt;
+use object_store::path::Path;
+use types::{ErrorKind, MemoryOwner, Reservation, SortKey};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::format::encoder::EncodedFile;
+use crate::job::PersistJob;
+use crate::outcome::Outcome;
+pub(crate) use retry::Dependency;
+use retry::Retry;
+
+/// One job on its way.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    context: Arc<Context>,
+    job: Arc<PersistJob>,
+    retry: Retry,
+    /// What the job holds beside its chunks, which the buffer accounts for.
+    memory: Reservation,
+}
+
+/// What is to be done next for a job.
+#[derive(Debug)]
+enum Stage {
+    /// Sort and encode, under the partition's key as it is known.
+    Encode { known: Option<SortKey> },
+    /// Put the file into the store and look if it is there whole.
+    Upload { file: EncodedFile, known: Option<SortKey> },
+    /// Add the file to the catalog, on condition that the key is still the known one.
+    Commit { file: EncodedFile, known: Option<SortKey> },
+    /// Remove an object that no file will name, then encode again.
+    Clear { path: Path, known: Option<SortKey> },
+    /// Done.
+    Settled(Outcome),
+}
+
+impl Machine {
+    pub(crate) fn new(context: &Arc<Context>, job: Arc<PersistJob>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            job,
+            retry: Retry::new(context),
+            memory: context.deps.memory.reserve_anyway(MemoryOwner::Persist, 0),
+        }
+    }
+
+    /// Runs the job to its end.
+    ///
+    /// # Errors
+    ///
+    /// Only [`Error::Fenced`]: another process owns the log.
+    pub(crate) async fn run(mut self) -> Result<Outcome, Error> {
+        let attempts = self.context.config.attempts_before_quarantine.get();
+        for attempt in 1..=attempts {
+            match self.persist_as(FileKind::Parquet).await {
+                Err(error) if error.kind() != ErrorKind::Fenced => {
+                    self.note_failure(&error, attempt);
+                    self.retry.pause().await;
+                }
+                settled => return settled,
+            }
+        }
+        self.set_aside().await
+    }
+
+    /// Keeps the chunks as they are. There is no third way to store them, so this is tried until it
+    /// succeeds or the process ends; until then they stay in the log and in memory.
+    async fn set_aside(mut self) -> Result<Outcome, Error> {
+        let mut attempt = self.context.config.attempts_before_quarantine.get();
+        loop {
+            attempt += 1;
+            match self.persist_as(FileKind::Quarantine).await {
+                Err(error) if error.kind() != ErrorKind::Fenced => {
+                    self.note_failure(&error, attempt);
+                    self.retry.pause().await;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    fn note_failure(&self, error: &Error, attempt: usize) {
+        self.context.metrics.job_failures.inc();
+        let (table, key, lsns) = (&self.job.table.name, &self.job.key, self.job.lsns());
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        tracing::error!(
+            %table, %key, %lsns, attempt, %error, source,
+            "a persist job failed for a reason of its own"
+        );
+    }
+
+    /// Goes through the stages once. A panic anywhere on the way is a failure of the job.
+    async fn persist_as(&mut self, kind: FileKind) -> Result<Outcome, Error> {
+        let known = self.known_sort_key();
+        let mut stage = Stage::Encode { known };
+        loop {
+            if self.context.is_fenced() {
+                return Err(Error::Fenced);
+            }
+            let step = AssertUnwindSafe(self.step(kind, stage)).catch_unwind().await;
+            stage = step.unwrap_or_else(|panic| Err(Error::panicked(panic.as_ref())))?;
+            if let Stage::Settled(outcome) = stage {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    async fn step(&mut self, kind: FileKind, stage: Stage) -> Result<Stage, Error> {
+        match stage {
+            Stage::Encode { known } => self.encode(kind, known).await,
+            Stage::Upload { file, known } => Ok(self.upload(file, known).await),
+            Stage::Commit { file, known } => self.commit(file, known).await,
+            Stage::Clear { path, known } => Ok(self.clear(path, known).await),
+            Stage::Settled(outcome) => Ok(Stage::Settled(outcome)),
+        }
+    }
+
+    fn known_sort_key(&self) -> Option<SortKey> {
+        let table = self.context.table_of(&self.job)?;
+        let partition = table.partitions.get(&self.job.key)?;
+        Some(partition.sort_key.clone())
+    }
+}

@@ -1,0 +1,51 @@
+//! The first stage: sort and encode on the CPU pool.
+
+use std::sync::Arc;
+
+use catalog::FileKind;
+use types::{FileId, SortKey};
+
+use super::{Machine, Stage};
+use crate::error::Error;
+use crate::format::encoder::Draft;
+use crate::outcome::Outcome;
+
+impl Machine {
+    /// Makes a file under a new name.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the job itself, a panic included.
+    pub(super) async fn encode(
+        &mut self,
+        kind: FileKind,
+        known: Option<SortKey>,
+    ) -> Result<Stage, Error> {
+        let snapshot = self.context.deps.catalog.snapshot();
+        if let Some(version) = snapshot.dropped_at(self.job.table.id) {
+            return Ok(Stage::Settled(Outcome::TableDropped { version }));
+        }
+        let draft = self.draft(kind, known.clone().unwrap_or_default());
+        let encoder = Arc::clone(&self.context.encoder);
+        // The rows gathered into one batch, and their sorted copy; once encoded, only the file is
+        // left. What frees memory never waits for memory.
+        self.memory.set_anyway(2 * self.job.size_bytes());
+        let begin = self.context.now();
+        let file = self.context.cpu.run(move || encoder.encode(&draft)).await?;
+        self.memory.set_anyway(file.bytes.len() as u64);
+        self.context.metrics.encode_seconds.observe(self.context.seconds_since(begin));
+        Ok(Stage::Upload { file, known })
+    }
+
+    fn draft(&self, kind: FileKind, known: SortKey) -> Draft {
+        let randomness = &self.context.deps.randomness;
+        Draft {
+            job: Arc::clone(&self.job),
+            kind,
+            origin: self.context.origin(),
+            id: FileId::from_random(randomness.next_u64(), randomness.next_u64()),
+            known,
+            table: self.context.table_of(&self.job).map(|table| Arc::clone(&table.schema)),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A store or a catalog that fails: no job is lost, none counts twice, nothing half is believed.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::Demand;
+use crate::format::encoder::{Draft, EncodedFile};
+use crate::store::PutFault;
+
+/// Persists two jobs, the first of which meets these faults; both must end whole.
+async fn check(faults: &[PutFault]) {
+    let world = world(10, &[]).await;
+    let config = Config {
+        // Only a put that hangs comes near to it; it must not be long, for the test's sake.
+        attempt_timeout: Duration::from_millis(300),
+        ..config(1)
+    };
+    let handle = world.handle(&config).await;
+    world.store.plan(faults.iter().copied());
+    let first = handle.enqueue(job(1), Demand::Request).await;
+    let second = handle.enqueue(job(11), Demand::Request).await;
+    committed(first).await;
+    committed(second).await;
+    world.check_ranges(&[1, 11]);
+    world.check_files().await;
+    let state = handle.state();
+    assert!(state.upload_failures >= faults.len() as u64, "{faults:?}: {state:?}");
+    assert_eq!((state.files, state.retrying_store, state.job_failures), (2, 0, 0), "{faults:?}");
+    assert_eq!(world.observer.settled.lock().len(), 2, "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_put_that_fails_in_any_way_is_made_again_under_another_name() {
+    check(&[PutFault::Refused]).await;
+    check(&[PutFault::LostRequest]).await;
+    check(&[PutFault::LostReply]).await;
+    check(&[PutFault::Truncated]).await;
+    check(&[PutFault::Damaged]).await;
+    check(&[PutFault::Hangs]).await;
+}
+
+#[tokio::test]
+async fn puts_that_fail_again_and_again_are_made_until_one_succeeds() {
+    let kinds = [PutFault::Refused, PutFault::Truncated, PutFault::LostReply];
+    check(&kinds.repeat(5)).await;
+}
+
+/// Counts encodings.
+#[derive(Debug)]
+struct Counting {
+    real: FileEncoder,
+    encodings: AtomicUsize,
+}
+
+impl Encoder for Counting {
+    fn encode(&self, draft: &Draft) -> Result<EncodedFile, crate::Error> {
+        self.encodings.fetch_add(1, Ordering::SeqCst);
+        self.real.encode(draft)
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_waited_for_and_costs_no_core() {
+    let world = world(11, &[]).await;
+    let mut encoder = None;
+    let handle = world
+        .handle_with(&config(1), |real| {
+            let encodings = AtomicUsize::new(0);
+            let counting = Arc::new(Counting { real, encodings });
+            encoder = Some(Arc::clone(&counting));
+            counting
+        })
+        .await;
+    let encoder = encoder.expect("is made");
+    world.store.set_down(true);
+    let receipt = handle.enqueue(job(1), Demand::MemoryPressure).await;
+    until(|| handle.state().retrying_store == 1).await;
+    assert_eq!((handle.outstanding(), handle.state().running), (1, 1), "it is not lost");
+    until(|| world.store.refused_while_down() > 30).await;
+    assert_eq!(encoder.encodings.load(Ordering::SeqCst), 1);
+    world.store.set_down(false);
+    committed(receipt).await;
+    assert_eq!(encoder.encodings.load(Ordering::SeqCst), 2);
+    assert_eq!(handle.state().retrying_store, 0);
+    world.check_files().await;
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_is_one_commit() {
+    let world = world(12, &[]).await;
+    let handle = world.handle(&config(1)).await;
+    let before = world.catalog.snapshot().version();
+    world.catalog.lose_replies(3);
+    let file = committed(handle.enqueue(job(1), Demand::Request).await).await;
+    assert_eq!(world.catalog.snapshot().version(), before.next());
+    assert_eq!(*file, *world.partition().files[0]);
+    assert_eq!((handle.state().files, handle.state().job_failures), (1, 0));
+    world.check_files().await;
+}
+
+#[tokio::test]
+async fn a_catalog_that_takes_nothing_is_asked_again() {
+    let world = world(13, &[]).await;
+    let handle = world.handle(&config(1)).await;
+    world.catalog.refuse_next(20);
+    committed(handle.enqueue(job(1), Demand::Request).await).await;
+    assert_eq!((handle.state().upload_failures, handle.state().job_failures), (0, 0));
+    world.check_files().await;
+}
+
+#[tokio::test]
+async fn a_catalog_that_hangs_is_asked_again_and_commits_once() {
+    let world = world(14, &[]).await;
+    let config = Config { attempt_timeout: Duration::from_millis(20), ..config(1) };
+    let handle = world.handle(&config).await;
+    world.catalog.hang();
+    let receipt = handle.enqueue(job(1), Demand::Request).await;
+    until(|| handle.state().retrying_catalog == 1).await;
+    world.catalog.release();
+    committed(receipt).await;
+    assert_eq!(handle.state().retrying_catalog, 0);
+    world.check_ranges(&[1]);
+    world.check_files().await;
+}

@@ -1,0 +1,84 @@
+//! A worker: takes one job after the other and brings each to its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::context::Context;
+use crate::cpu_pool::panic_message;
+use crate::error::Error;
+use crate::job::PersistJob;
+use crate::machine::Machine;
+use crate::outcome::{Outcome, Settled};
+use crate::permits::Permit;
+use crate::queue::WorkerQueue;
+
+/// A job with its permit, in a queue.
+#[derive(Debug)]
+pub(crate) struct QueuedJob {
+    pub(crate) job: Arc<PersistJob>,
+    pub(crate) permit: Permit,
+    pub(crate) permitted_at: Duration,
+    pub(crate) ended: oneshot::Sender<Result<Outcome, Error>>,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    context: Arc<Context>,
+    queue: WorkerQueue<QueuedJob>,
+}
+
+impl Worker {
+    pub(crate) fn new(context: &Arc<Context>, queue: WorkerQueue<QueuedJob>) -> Self {
+        let context = Arc::clone(context);
+        Self { context, queue }
+    }
+
+    /// Works until the queues have ended.
+    pub(crate) async fn run(mut self) {
+        while let Some(queued) = self.queue.next().await {
+            self.context.metrics.queued.dec();
+            self.context.metrics.running.inc();
+            self.persist(queued).await;
+            self.context.metrics.running.dec();
+        }
+    }
+
+    /// The order at the end of a job: observers (chunks marked, log tracked), metrics, whoever waits
+    /// for it, and only then the permit.
+    async fn persist(&self, queued: QueuedJob) {
+        let QueuedJob { job, permit, permitted_at, ended } = queued;
+        let outcome = Machine::new(&self.context, Arc::clone(&job)).run().await;
+        if let Ok(outcome) = &outcome {
+            self.settle(&job, outcome);
+            let seconds = self.context.seconds_since(permitted_at);
+            self.context.metrics.settled(outcome);
+            self.context.metrics.job_seconds.observe(seconds);
+        }
+        // Who asked may have stopped waiting; the job has ended all the same.
+        let _ = ended.send(outcome);
+        drop(permit);
+    }
+
+    fn settle(&self, job: &PersistJob, outcome: &Outcome) {
+        let settled = Settled {
+            database: Arc::clone(&job.database),
+            table: Arc::clone(&job.table),
+            partition: job.partition(),
+            key: job.key.clone(),
+            lsns: job.lsns(),
+            outcome: outcome.clone(),
+        };
+        tracing::debug!(table = %job.table.name, key = %job.key, lsns = %settled.lsns, "persisted");
+        let observer = &self.context.deps.observer;
+        let told = catch_unwind(AssertUnwindSafe(|| observer.settled(&settled)));
+        if let Err(panic) = told {
+            // The file is committed, so nothing is lost; the worker has other jobs to bring home.
+            let message = panic_message(panic.as_ref());
+            tracing::error!(%message, lsns = %settled.lsns, "an observer of a persist job panicked");
+        }
+    }
+}
