@@ -1,0 +1,157 @@
+//! What a partition's lock guards.
+//!
+//! A set of rows moves one way only: open chunk → chunks → sealed → retired → gone.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use types::seam::DurableBatch;
+use types::{CatalogVersion, Chunk, Lsn, LsnRange, MemoryOwner, Reservation};
+
+use super::{PartitionSize, SealedSet};
+use crate::buffer_tree::open_chunk::{BufferedChunk, OpenChunk};
+
+/// A sealed set and how far it has come.
+#[derive(Debug)]
+struct Sealed {
+    set: SealedSet,
+    rows: u64,
+    published: Duration,
+    memory: Reservation,
+}
+
+/// A set that is in a file of `version`.
+#[derive(Debug)]
+struct Retired {
+    set: SealedSet,
+    version: CatalogVersion,
+    memory: Reservation,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct PartitionState {
+    open: OpenChunk,
+    chunks: Vec<BufferedChunk>,
+    /// When the oldest row in `open` and `chunks` was published.
+    unsealed_since: Option<Duration>,
+    /// In LSN order; jobs may end in any order.
+    sealed: VecDeque<Sealed>,
+    retired: Vec<Retired>,
+    detached: bool,
+}
+
+impl PartitionState {
+    pub(super) const fn is_detached(&self) -> bool {
+        self.detached
+    }
+
+    pub(super) fn push(&mut self, mut batch: DurableBatch, now: Duration) {
+        assert!(
+            self.last_lsn().is_none_or(|last| last < batch.lsn),
+            "batches are published in LSN order"
+        );
+        batch.memory = batch.memory.transfer(MemoryOwner::Buffer);
+        self.unsealed_since.get_or_insert(now);
+        self.open.push(batch, &mut self.chunks);
+    }
+
+    /// The last LSN of the closed chunks or of the sealed sets: a lower bound of the newest.
+    fn last_lsn(&self) -> Option<Lsn> {
+        let of_chunks = self.chunks.last().map(|buffered| buffered.chunk.lsns.last());
+        of_chunks.or_else(|| self.sealed.back().map(|sealed| sealed.set.lsns.last()))
+    }
+
+    pub(super) fn seal(&mut self) -> Option<SealedSet> {
+        self.chunks.extend(self.open.close());
+        let published = self.unsealed_since.take();
+        let mut buffered = std::mem::take(&mut self.chunks).into_iter();
+        let BufferedChunk { chunk, mut memory } = buffered.next()?;
+        let mut set = SealedSet { lsns: chunk.lsns, chunks: vec![chunk] };
+        for next in buffered {
+            set.lsns = set.lsns.hull(next.chunk.lsns);
+            set.chunks.push(next.chunk);
+            memory.merge(next.memory);
+        }
+        let rows = set.chunks.iter().map(|chunk| chunk.batch.rows() as u64).sum();
+        let published = published.unwrap_or_default();
+        self.sealed.push_back(Sealed { set: set.clone(), rows, published, memory });
+        Some(set)
+    }
+
+    pub(super) fn chunks_not_in(&mut self, in_files: &[LsnRange]) -> Vec<Chunk> {
+        let retired = self.retired.iter().flat_map(|retired| &retired.set.chunks);
+        let sealed = self.sealed.iter().flat_map(|sealed| &sealed.set.chunks);
+        let closed = self.chunks.iter().map(|buffered| &buffered.chunk);
+        let mut chunks: Vec<Chunk> = retired.chain(sealed).chain(closed).cloned().collect();
+        chunks.extend(self.open.snapshot());
+        chunks.retain(|chunk| !in_files.iter().any(|range| range.covers(chunk.lsns)));
+        // Jobs end in any order, so a retired set may be newer than a sealed one.
+        chunks.sort_by_key(|chunk| chunk.lsns.first());
+        chunks
+    }
+
+    pub(super) fn retire(&mut self, lsns: LsnRange, version: CatalogVersion) {
+        let Some(at) = self.sealed.iter().position(|sealed| sealed.set.lsns == lsns) else {
+            return;
+        };
+        if let Some(Sealed { set, memory, .. }) = self.sealed.remove(at) {
+            let memory = memory.transfer(MemoryOwner::Query);
+            self.retired.push(Retired { set, version, memory });
+        }
+    }
+
+    pub(super) fn release(
+        &mut self,
+        needed: impl Fn(CatalogVersion) -> bool,
+    ) -> (Option<CatalogVersion>, u64) {
+        let mut highest = None;
+        self.retired.retain(|retired| {
+            let keep = needed(retired.version);
+            if !keep {
+                highest = highest.max(Some(retired.version));
+            }
+            keep
+        });
+        (highest, self.retired_bytes())
+    }
+
+    pub(super) fn detach_if_empty(&mut self) -> bool {
+        let empty = self.open.rows() == 0
+            && self.chunks.is_empty()
+            && self.sealed.is_empty()
+            && self.retired.is_empty();
+        self.detached |= empty;
+        self.detached
+    }
+
+    pub(super) fn size(&self) -> PartitionSize {
+        let closed_rows: usize = self.chunks.iter().map(|chunk| chunk.chunk.batch.rows()).sum();
+        let sealed_rows: u64 = self.sealed.iter().map(|sealed| sealed.rows).sum();
+        let closed_bytes: u64 = self.chunks.iter().map(|chunk| chunk.memory.bytes()).sum();
+        PartitionSize {
+            rows: (self.open.rows() + closed_rows) as u64 + sealed_rows,
+            unsealed_bytes: self.open.bytes() + closed_bytes,
+            sealed_bytes: self.sealed.iter().map(|sealed| sealed.memory.bytes()).sum(),
+            retired_bytes: self.retired_bytes(),
+        }
+    }
+
+    fn retired_bytes(&self) -> u64 {
+        self.retired.iter().map(|retired| retired.memory.bytes()).sum()
+    }
+
+    pub(super) const fn unsealed_since(&self) -> Option<Duration> {
+        self.unsealed_since
+    }
+
+    pub(super) fn unpersisted_since(&self) -> Option<Duration> {
+        let sealed = self.sealed.iter().map(|sealed| sealed.published).min();
+        sealed.into_iter().chain(self.unsealed_since).min()
+    }
+
+    pub(super) fn first_unpersisted(&self) -> Option<Lsn> {
+        let sealed = self.sealed.front().map(|sealed| sealed.set.lsns.first());
+        let closed = self.chunks.first().map(|buffered| buffered.chunk.lsns.first());
+        sealed.or(closed).or_else(|| self.open.first_lsn())
+    }
+}

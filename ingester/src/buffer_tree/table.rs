@@ -1,0 +1,78 @@
+//! The partitions of one table.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use types::seam::DurableBatch;
+use types::{DatabaseRef, PartitionId, PartitionKey, TableRef};
+
+use super::partition::{Partition, PartitionSize};
+
+/// One table in the buffer.
+#[derive(Debug)]
+pub(crate) struct TableBuffer {
+    database: Arc<DatabaseRef>,
+    table: Arc<TableRef>,
+    partitions: RwLock<BTreeMap<PartitionId, Arc<Partition>>>,
+}
+
+impl TableBuffer {
+    pub(crate) fn new(database: Arc<DatabaseRef>, table: Arc<TableRef>) -> Self {
+        Self { database, table, partitions: RwLock::default() }
+    }
+
+    pub(crate) fn partition(&self, id: PartitionId) -> Option<Arc<Partition>> {
+        self.partitions.read().get(&id).map(Arc::clone)
+    }
+
+    /// The partitions in key order.
+    pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
+        let mut partitions: Vec<_> = self.partitions.read().values().map(Arc::clone).collect();
+        partitions.sort_by(|a, b| a.key().cmp(b.key()));
+        partitions
+    }
+
+    /// Pushes a batch to its partition and says how large that is now.
+    pub(crate) fn push(
+        &self,
+        mut batch: DurableBatch,
+        now: Duration,
+    ) -> (Arc<Partition>, PartitionSize) {
+        loop {
+            let partition = self.partition_for(&batch.batch.key);
+            match partition.push(batch, now) {
+                Ok(size) => return (partition, size),
+                // It was removed as empty in between; the next one is in the map.
+                Err(back) => batch = back,
+            }
+        }
+    }
+
+    fn partition_for(&self, key: &PartitionKey) -> Arc<Partition> {
+        let id = PartitionId::of(self.table.id, key);
+        if let Some(known) = self.partition(id) {
+            return known;
+        }
+        let mut partitions = self.partitions.write();
+        let partition = partitions.entry(id).or_insert_with(|| {
+            Arc::new(Partition::new(
+                Arc::clone(&self.database),
+                Arc::clone(&self.table),
+                key.clone(),
+            ))
+        });
+        Arc::clone(partition)
+    }
+
+    /// Forgets `partition` if nothing is in it, so that old days cost nothing.
+    pub(crate) fn remove_if_empty(&self, partition: &Arc<Partition>) {
+        let mut partitions = self.partitions.write();
+        let id = partition.id();
+        let listed = partitions.get(&id).is_some_and(|at| Arc::ptr_eq(at, partition));
+        if listed && partition.detach_if_empty() {
+            partitions.remove(&id);
+        }
+    }
+}

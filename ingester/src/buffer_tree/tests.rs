@@ -1,0 +1,165 @@
+//! Readers and jobs meet: no batch is missed, none is read twice, whichever comes first.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use types::effect::ManualClock;
+use types::seam::{DurableBatch, Publish, QueryError, QueryExec, QueryReader, TableReader};
+use types::{
+    CatalogVersion, Epoch, LogId, Lsn, LsnRange, MemoryBudget, MemoryOwner, PartitionBatch,
+    PartitionId, PartitionKey, SegmentSeq, TableId,
+};
+
+use super::{
+    BufferLimits, BufferQueryExec, BufferTree, HotPartitionObserver, Partition, SealedSet,
+};
+use crate::published::PublishedLsn;
+use crate::state::IngestState;
+use crate::tests::fixture::{database, rows, table};
+
+const ROWS: usize = 2_000;
+
+/// Remembers what was sealed because it was hot.
+#[derive(Debug, Default)]
+struct Hot(Mutex<Vec<LsnRange>>);
+
+impl HotPartitionObserver for Hot {
+    fn sealed_hot(&self, _partition: &Arc<Partition>, sealed: SealedSet) {
+        self.0.lock().push(sealed.lsns);
+    }
+}
+
+struct Fixture {
+    tree: Arc<BufferTree>,
+    queries: BufferQueryExec,
+    budget: Arc<MemoryBudget>,
+    hot: Arc<Hot>,
+}
+
+impl Fixture {
+    fn new(hot_partition_bytes: u64, retired_bytes_max: u64) -> Self {
+        let hot = Arc::new(Hot::default());
+        let limits = BufferLimits { hot_partition_bytes, retired_bytes_max };
+        let observer = Arc::clone(&hot) as Arc<dyn HotPartitionObserver>;
+        let clock = Arc::new(ManualClock::default());
+        let tree = Arc::new(BufferTree::new(limits, observer, clock));
+        let state = Arc::new(IngestState::new());
+        state.ready();
+        let queries = BufferQueryExec::new(
+            Arc::clone(&tree),
+            state,
+            PublishedLsn::new(Lsn::ZERO),
+            (LogId::default(), Epoch::ZERO),
+        );
+        Self { tree, queries, budget: MemoryBudget::new(1 << 30), hot }
+    }
+
+    fn publish(&self, lsn: u64) {
+        let batch = Arc::new(rows(ROWS, 0));
+        let memory = self.budget.reserve_anyway(MemoryOwner::Request, batch.size_bytes());
+        let key = PartitionKey::of_time(0);
+        self.tree.publish(DurableBatch {
+            lsn: Lsn::new(lsn),
+            segment: SegmentSeq::new(0),
+            database: database(),
+            batch: PartitionBatch { table: table("cpu", 1), key, batch },
+            memory,
+        });
+    }
+
+    fn seal(&self) -> LsnRange {
+        let partition = self.tree.partitions().remove(0);
+        partition.seal().expect("there are rows").lsns
+    }
+
+    fn retire(&self, lsns: LsnRange, version: u64) {
+        self.tree.retire(TableId::new(1), partition(), lsns, CatalogVersion::new(version));
+    }
+
+    fn register(&self, version: u64) -> Result<Arc<dyn QueryReader>, QueryError> {
+        self.queries.register(CatalogVersion::new(version))
+    }
+}
+
+fn partition() -> PartitionId {
+    PartitionId::of(TableId::new(1), &PartitionKey::of_time(0))
+}
+
+fn lsns_of(reader: &dyn TableReader, in_files: &[LsnRange]) -> Result<Vec<u64>, QueryError> {
+    let chunks = reader.take(partition(), in_files)?;
+    Ok(chunks.iter().map(|chunk| chunk.lsns.first().get()).collect())
+}
+
+fn open(query: &Arc<dyn QueryReader>) -> Arc<dyn TableReader> {
+    query.open(TableId::new(1))
+}
+
+#[test]
+fn a_reader_of_an_older_version_still_finds_what_a_job_has_taken() {
+    let fixture = Fixture::new(u64::MAX, u64::MAX);
+    fixture.publish(1);
+    let sealed = fixture.seal();
+    let old = fixture.register(4).expect("nothing was released");
+    fixture.retire(sealed, 5);
+    let scan = open(&old);
+    drop(old);
+    let new = open(&fixture.register(5).expect("is the newest"));
+    assert_eq!(lsns_of(&*scan, &[]), Ok(vec![1]));
+    assert_eq!(lsns_of(&*new, &[sealed]), Ok(vec![]), "it reads the file");
+    assert_eq!(fixture.budget.used(), 0, "the last turn let the chunk go");
+}
+
+#[test]
+fn a_version_whose_chunks_are_gone_is_refused_with_the_oldest_that_is_served() {
+    let fixture = Fixture::new(u64::MAX, u64::MAX);
+    fixture.publish(1);
+    let sealed = fixture.seal();
+    fixture.retire(sealed, 5);
+    let (version, oldest) = (CatalogVersion::new(4), CatalogVersion::new(5));
+    let refused = fixture.register(4).expect_err("the chunk is gone");
+    assert_eq!(refused, QueryError::SnapshotTooOld { version, oldest });
+    assert!(fixture.register(5).is_ok());
+}
+
+#[test]
+fn a_turn_sees_what_was_published_before_it() {
+    let fixture = Fixture::new(u64::MAX, u64::MAX);
+    fixture.publish(1);
+    let scan = open(&fixture.register(1).expect("nothing was released"));
+    fixture.publish(2);
+    assert_eq!(scan.partitions().len(), 1);
+    assert_eq!(lsns_of(&*scan, &[]), Ok(vec![1, 2]));
+}
+
+#[test]
+fn a_scan_that_keeps_too_much_ends_and_no_writer_waits() {
+    let fixture = Fixture::new(u64::MAX, 1);
+    fixture.publish(1);
+    let sealed = fixture.seal();
+    let slow = open(&fixture.register(4).expect("nothing was released"));
+    fixture.retire(sealed, 5);
+    assert_eq!(fixture.budget.used(), 0, "what the scan kept is gone");
+    let ended = lsns_of(&*slow, &[]).expect_err("it had to give way");
+    assert!(matches!(ended, QueryError::SnapshotTooOld { .. }));
+    assert_eq!(lsns_of(&*open(&fixture.register(5).expect("is new")), &[sealed]), Ok(vec![]));
+}
+
+#[test]
+fn a_hot_partition_is_sealed_by_the_batch_that_makes_it_hot() {
+    let fixture = Fixture::new(1, u64::MAX);
+    fixture.publish(1);
+    fixture.publish(2);
+    let sealed: Vec<_> = fixture.hot.0.lock().iter().map(ToString::to_string).collect();
+    assert_eq!(sealed, ["1..=1", "2..=2"]);
+}
+
+#[test]
+fn an_empty_partition_is_forgotten_and_begun_anew() {
+    let fixture = Fixture::new(u64::MAX, u64::MAX);
+    fixture.publish(1);
+    let sealed = fixture.seal();
+    fixture.retire(sealed, 5);
+    assert!(fixture.tree.partitions().is_empty());
+    fixture.publish(2);
+    assert_eq!(fixture.tree.size().rows, ROWS as u64);
+}

@@ -1,0 +1,90 @@
+//! Makes writes durable: the innermost sink. What follows runs after the fsync.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+use types::seam::{DmlError, DmlSink};
+use types::{Epoch, LogId, Position, SchemaChange, Write};
+
+use crate::wal_appender::{PendingWrite, WalAppender};
+
+/// After so long the client is told that the outcome is unknown: it gives up after five seconds.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
+
+/// Batches of more rows than this are encoded off the request threads: some 10 ns a value.
+const ROWS_TO_ENCODE_ASIDE: usize = 20_000;
+
+/// Commits what a write adds to the catalog.
+#[async_trait]
+pub(crate) trait SchemaCommit: std::fmt::Debug + Send + Sync {
+    /// Returns once the columns are durable in the catalog.
+    async fn commit(&self, change: SchemaChange) -> Result<(), DmlError>;
+}
+
+/// Appends to a log and waits until the write is durable and visible.
+///
+/// The order leaves no column behind for a write that is refused: encode, reserve room in the log,
+/// commit new columns, append.
+#[derive(Debug)]
+pub(crate) struct WalSink<A> {
+    appender: Arc<A>,
+    schema: Arc<dyn SchemaCommit>,
+    log: LogId,
+    epoch: Epoch,
+}
+
+impl<A: WalAppender + 'static> WalSink<A> {
+    pub(crate) fn new(
+        appender: Arc<A>,
+        schema: Arc<dyn SchemaCommit>,
+        log: LogId,
+        epoch: Epoch,
+    ) -> Self {
+        Self { appender, schema, log, epoch }
+    }
+
+    async fn prepare(&self, write: Arc<Write>) -> Result<A::Prepared, DmlError> {
+        let rows: usize = write.batches.iter().map(|batch| batch.batch.rows()).sum();
+        if rows <= ROWS_TO_ENCODE_ASIDE {
+            return self.appender.prepare(&write.database, &write.batches);
+        }
+        let appender = Arc::clone(&self.appender);
+        tokio::task::spawn_blocking(move || appender.prepare(&write.database, &write.batches))
+            .await
+            .map_err(|error| DmlError::Internal { reason: format!("encode a write: {error}") })?
+    }
+}
+
+#[async_trait]
+impl<A: WalAppender + 'static> DmlSink for WalSink<A> {
+    async fn apply(&self, write: Write) -> Result<Position, DmlError> {
+        let write = Arc::new(write);
+        let prepared = self.prepare(Arc::clone(&write)).await?;
+        let write = Arc::into_inner(write).ok_or_else(|| DmlError::Internal {
+            reason: "a write is still being encoded".to_owned(),
+        })?;
+        if let Some(change) = write.schema_change {
+            self.schema.commit(change).await?;
+        }
+        let (done, answer) = oneshot::channel();
+        let pending = PendingWrite {
+            database: write.database,
+            batches: write.batches,
+            memory: write.memory,
+            done,
+        };
+        self.appender.append(prepared, write.batch_id, pending)?;
+        let lsn = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            Ok(Ok(outcome)) => outcome?,
+            Ok(Err(_)) => return Err(unknown("the log ended before it answered")),
+            Err(_) => return Err(unknown("the write was appended but not synced in time")),
+        };
+        Ok(Position { log: self.log, epoch: self.epoch, lsn })
+    }
+}
+
+fn unknown(reason: &str) -> DmlError {
+    DmlError::Unknown { reason: reason.to_owned() }
+}

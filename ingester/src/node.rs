@@ -1,0 +1,129 @@
+//! Wires the parts of an ingester together and keeps them running.
+
+mod start;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use persist::{Demand, PersistHandle};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use types::seam::{DmlSink, MemoryGate, PersistNow, QueryExec};
+
+pub use start::{Deps, start};
+
+use crate::error::Error;
+use crate::ingester::{Drained, Ingester};
+use crate::persisting::on_demand::PersistOnDemand;
+use crate::persisting::segment_dropper::SegmentDropper;
+use crate::state::{IngestState, Phase};
+use crate::wal_appender::PendingWrite;
+
+/// What has failed, once something has.
+type Failure = watch::Sender<Option<Arc<Error>>>;
+
+/// An ingester with its log, buffer and persist actor.
+#[derive(Debug)]
+struct Node {
+    sink: Arc<dyn DmlSink>,
+    gate: Arc<dyn MemoryGate>,
+    buffer: Arc<dyn QueryExec>,
+    on_demand: Arc<PersistOnDemand>,
+    persist: PersistHandle,
+    state: Arc<IngestState>,
+    log: wal::LogHandle<PendingWrite>,
+    dropper: Arc<SegmentDropper>,
+    failure: Arc<Failure>,
+    /// Triggers, dropper and replay; they end with the node.
+    _tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Node {
+    /// Persists everything and frees the log of it.
+    async fn persist_everything(&self) -> Result<(), Error> {
+        self.state.writes_ended().await;
+        self.on_demand.persist_all(Demand::Shutdown).await;
+        let log = self.log.clone();
+        blocking("rotate the log", move || log.rotate().map(|_| ())).await?;
+        self.dropper.drop_free().await
+    }
+}
+
+#[async_trait]
+impl Ingester for Node {
+    fn sink(&self) -> Arc<dyn DmlSink> {
+        Arc::clone(&self.sink)
+    }
+
+    fn gate(&self) -> Arc<dyn MemoryGate> {
+        Arc::clone(&self.gate)
+    }
+
+    fn buffer(&self) -> Arc<dyn QueryExec> {
+        Arc::clone(&self.buffer)
+    }
+
+    fn persist(&self) -> Arc<dyn PersistNow> {
+        Arc::clone(&self.on_demand) as Arc<dyn PersistNow>
+    }
+
+    fn phase(&self) -> Phase {
+        self.state.phase()
+    }
+
+    fn degraded(&self) -> Vec<String> {
+        let mut degraded = Vec::new();
+        if self.log.state().disk_full {
+            degraded.push("the disk of the log is full".to_owned());
+        }
+        if self.persist.is_saturated() {
+            degraded.push("persisting is saturated".to_owned());
+        }
+        degraded
+    }
+
+    async fn failed(&self) -> Arc<Error> {
+        let mut failure = self.failure.subscribe();
+        loop {
+            if let Some(error) = failure.borrow_and_update().as_ref() {
+                return Arc::clone(error);
+            }
+            // The sender lives in `self`, so the wait can only end by a change.
+            let _ = failure.changed().await;
+        }
+    }
+
+    async fn drain(&self, within: Duration) -> Drained {
+        let replaying = matches!(self.state.phase(), Phase::Replaying(_));
+        self.state.drain();
+        if replaying {
+            // What is not in files is in the log, where it is safe; the next start reads it.
+            return Drained::Partly;
+        }
+        match tokio::time::timeout(within, self.persist_everything()).await {
+            Ok(Ok(())) => Drained::Completely,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "cannot free the log of what is persisted");
+                Drained::Partly
+            }
+            Err(_) => Drained::Partly,
+        }
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        // Jobs that a drain had no time for; what they had not committed is in the log.
+        self.persist.abort();
+        let log = self.log.clone();
+        blocking("close the log", move || log.close()).await
+    }
+}
+
+/// Runs what blocks on a thread that may block.
+async fn blocking(
+    task: &'static str,
+    run: impl FnOnce() -> Result<(), wal::Error> + Send + 'static,
+) -> Result<(), Error> {
+    let ended = tokio::task::spawn_blocking(run).await;
+    ended.map_err(|error| Error::Task { task, message: error.to_string() })?.map_err(Error::Log)
+}

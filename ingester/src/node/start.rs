@@ -1,0 +1,359 @@
+//! Starts an ingester: opens the log, registers the epoch, wires the parts, replays.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use catalog::{Action, CatalogRead, CatalogWrite, Command};
+use object_store::ObjectStore;
+use persist::PersistHandle;
+use prometheus_client::registry::Registry;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use types::effect::{Clock, Randomness};
+use types::{Epoch, LogId, Lsn, MemoryBudget, RequestId, Reservation};
+use wal::{Recovery, Vouched};
+
+use super::{Failure, Node};
+use crate::buffer_tree::{BufferLimits, BufferQueryExec, BufferTree, Serving};
+use crate::config::Config;
+use crate::dml_sink::admission::{Admission, AdmissionLimits, Gate, Saturation};
+use crate::dml_sink::wal_sink::WalSink;
+use crate::error::Error;
+use crate::ingester::Ingester;
+use crate::metrics::{StateCollector, WalMetrics};
+use crate::persisting::completion::{Completion, SettledJobs};
+use crate::persisting::driver::PersistDriver;
+use crate::persisting::hot_queue::{HotPartition, HotQueue};
+use crate::persisting::on_demand::PersistOnDemand;
+use crate::persisting::segment_dropper::{DropSignal, SegmentDropper};
+use crate::persisting::triggers;
+use crate::published::PublishedLsn;
+use crate::publisher::Publisher;
+use crate::replay::{Replay, ReplayMemory, ReplaySummary};
+use crate::schema_commit::CatalogSchemaCommit;
+use crate::state::IngestState;
+use crate::wal_appender::LogAppender;
+use crate::wal_tracker::WalTracker;
+
+/// What an ingester is given.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Where the log is.
+    pub wal_dir: PathBuf,
+    /// The effects of the log.
+    pub wal: wal::Deps,
+    /// The catalog.
+    pub catalog: Arc<dyn CatalogWrite>,
+    /// Where files go.
+    pub store: Arc<dyn ObjectStore>,
+    /// Measures ages; orders nothing.
+    pub clock: Arc<dyn Clock>,
+    /// Draws ids.
+    pub randomness: Arc<dyn Randomness>,
+    /// The memory of this process.
+    pub memory: Arc<MemoryBudget>,
+}
+
+/// Starts an ingester on the current runtime. It replays its log in the background: until then it
+/// takes no writes and answers no queries.
+///
+/// # Errors
+///
+/// [`Error::Log`] if the log is corrupt, in use or of another copy; [`Error::Catalog`] if the
+/// epoch cannot be registered.
+pub async fn start(
+    config: Config,
+    deps: Deps,
+    registry: &mut Registry,
+) -> Result<Arc<dyn Ingester>, Error> {
+    let opened = OpenedLog::open(&config, &deps).await?;
+    Parts::assemble(config, deps, opened, registry)?.run(registry)
+}
+
+/// A recovered log whose next epoch is registered.
+struct OpenedLog {
+    recovery: Recovery,
+    id: LogId,
+    epoch: Epoch,
+}
+
+impl OpenedLog {
+    async fn open(config: &Config, deps: &Deps) -> Result<Self, Error> {
+        let snapshot = deps.catalog.refresh().await?;
+        // One log a node: the catalog of a fresh node knows none.
+        let vouched =
+            snapshot.logs().next().map_or(
+                Vouched { log: None, epoch: Epoch::ZERO, lsn: Lsn::ZERO },
+                |(id, entry)| Vouched { log: Some(id), epoch: entry.epoch, lsn: entry.lsn },
+            );
+        let (dir, wal_config, wal_deps) =
+            (deps.wal_dir.clone(), config.wal.clone(), deps.wal.clone());
+        let recover = move || Recovery::open(&dir, wal_config, wal_deps, vouched);
+        let recovery = tokio::task::spawn_blocking(recover).await.map_err(|error| {
+            Error::Task { task: "recover the log", message: error.to_string() }
+        })??;
+        let (id, epoch) = (recovery.log_id(), recovery.epoch().next());
+        let request =
+            RequestId::from_random(deps.randomness.next_u64(), deps.randomness.next_u64());
+        let action = Action::OpenLog { log: id, epoch };
+        deps.catalog.apply(Command { request, action }).await?;
+        Ok(Self { recovery, id, epoch })
+    }
+}
+
+/// Everything but the log's thread and the tasks.
+struct Parts {
+    config: Config,
+    deps: Deps,
+    opened: OpenedLog,
+    state: Arc<IngestState>,
+    tracker: Arc<WalTracker>,
+    tree: Arc<BufferTree>,
+    published: PublishedLsn,
+    dropper: DropSignal,
+    settled: SettledJobs,
+    driver: PersistDriver,
+    hot: tokio::sync::mpsc::UnboundedReceiver<HotPartition>,
+    gate: Arc<Gate>,
+    metrics: Arc<WalMetrics>,
+}
+
+impl Parts {
+    fn assemble(
+        config: Config,
+        deps: Deps,
+        opened: OpenedLog,
+        registry: &mut Registry,
+    ) -> Result<Self, Error> {
+        let state = Arc::new(IngestState::new());
+        let tracker = Arc::new(WalTracker::default());
+        let published = PublishedLsn::new(Lsn::ZERO);
+        let (dropper, settled) = (DropSignal::default(), SettledJobs::new());
+        let (hot_queue, hot) = HotQueue::new();
+        let limits = BufferLimits {
+            hot_partition_bytes: config.hot_partition_size,
+            retired_bytes_max: query_share(&deps.memory),
+        };
+        let clock = Arc::clone(&deps.clock);
+        let tree = Arc::new(BufferTree::new(limits, Arc::new(hot_queue), clock));
+        let completion = Completion {
+            tree: Arc::clone(&tree),
+            tracker: Arc::clone(&tracker),
+            dropper: dropper.clone(),
+            settled: settled.clone(),
+        };
+        let handle = persist_handle(&config, &deps, &opened, &published, completion)?;
+        handle.register(registry);
+        let gate = Arc::new(Gate::new(
+            Arc::clone(&state),
+            Arc::clone(&deps.memory),
+            Arc::new(PersistSaturation(handle.clone())),
+            admission_limits(&config, &deps.memory),
+        ));
+        let driver = PersistDriver::new(Arc::clone(&tree), handle);
+        let metrics = Arc::new(WalMetrics::new(registry));
+        Ok(Self {
+            config,
+            deps,
+            opened,
+            state,
+            tracker,
+            tree,
+            published,
+            dropper,
+            settled,
+            driver,
+            hot,
+            gate,
+            metrics,
+        })
+    }
+
+    /// Starts the log's thread and the tasks.
+    fn run(self, registry: &mut Registry) -> Result<Arc<dyn Ingester>, Error> {
+        let OpenedLog { recovery, id, epoch } = self.opened;
+        let segments = recovery.segments().to_vec();
+        let last_recovered = Lsn::new(recovery.next_lsn().get().saturating_sub(1));
+        let publisher = Publisher {
+            inner: Arc::clone(&self.tree),
+            tracker: Arc::clone(&self.tracker),
+            published: self.published.clone(),
+            sealed: Arc::new(self.dropper.clone()),
+            metrics: self.metrics,
+        };
+        let log = recovery.start(epoch, publisher)?;
+        registry.register_collector(Box::new(StateCollector {
+            tree: Arc::clone(&self.tree),
+            budget: Arc::clone(&self.deps.memory),
+            log: log.clone(),
+            published: self.published.clone(),
+            clock: Arc::clone(&self.deps.clock),
+        }));
+        let dropper = Arc::new(SegmentDropper {
+            tracker: Arc::clone(&self.tracker),
+            log: log.clone(),
+            log_id: id,
+            epoch,
+            catalog: Arc::clone(&self.deps.catalog),
+            randomness: Arc::clone(&self.deps.randomness),
+            signal: self.dropper.clone(),
+        });
+        let replay = Replay {
+            log: log.clone(),
+            log_id: id,
+            segments,
+            catalog: self.deps.catalog.snapshot(),
+            tree: Arc::clone(&self.tree),
+            tracker: Arc::clone(&self.tracker),
+            dropper: self.dropper,
+            state: Arc::clone(&self.state),
+            memory: Arc::new(GateMemory(Arc::clone(&self.gate), tokio::runtime::Handle::current())),
+        };
+        let failure: Arc<Failure> = Arc::new(watch::Sender::new(None));
+        let (driver, config) = (self.driver, self.config);
+        let clock = Arc::clone(&self.deps.clock);
+        let tasks = vec![
+            task(triggers::hot_partitions(driver.clone(), self.hot)),
+            task(triggers::age(driver.clone(), clock, config.persist_max_age)),
+            task(triggers::rotation(
+                driver.clone(),
+                log.clone(),
+                config.rotation_period,
+                config.hot_partition_size,
+            )),
+            task(triggers::memory_pressure(driver.clone(), Arc::clone(&self.gate))),
+            task(triggers::log_bytes(
+                driver.clone(),
+                log.clone(),
+                self.tracker,
+                config.wal.max_size,
+            )),
+            task(Arc::clone(&dropper).run()),
+            task(fail_when_fenced(driver.handle().watch_fenced(), Arc::clone(&failure))),
+            task(replay_and_open(
+                replay,
+                last_recovered,
+                self.published.clone(),
+                Arc::clone(&failure),
+            )),
+        ];
+        let schema = Arc::new(CatalogSchemaCommit {
+            catalog: Arc::clone(&self.deps.catalog),
+            randomness: Arc::clone(&self.deps.randomness),
+        });
+        let appender = Arc::new(LogAppender::new(log.clone(), config.wal));
+        let wal_sink = WalSink::new(appender, schema, id, epoch);
+        let serving: Arc<dyn Serving> = Arc::clone(&self.state) as Arc<dyn Serving>;
+        let buffer = BufferQueryExec::new(self.tree, serving, self.published.clone(), (id, epoch));
+        Ok(Arc::new(Node {
+            sink: Arc::new(Admission::new(wal_sink, Arc::clone(&self.state))),
+            gate: self.gate,
+            buffer: Arc::new(buffer),
+            persist: driver.handle().clone(),
+            on_demand: Arc::new(PersistOnDemand {
+                driver,
+                catalog: self.deps.catalog as Arc<dyn CatalogRead>,
+                published: self.published,
+                settled: self.settled,
+                state: Arc::clone(&self.state),
+            }),
+            state: self.state,
+            log,
+            dropper,
+            failure,
+            _tasks: tasks,
+        }))
+    }
+}
+
+fn persist_handle(
+    config: &Config,
+    deps: &Deps,
+    opened: &OpenedLog,
+    published: &PublishedLsn,
+    completion: Completion,
+) -> Result<PersistHandle, Error> {
+    let published = published.clone();
+    let deps = persist::Deps {
+        catalog: Arc::clone(&deps.catalog),
+        store: Arc::clone(&deps.store),
+        clock: Arc::clone(&deps.clock),
+        randomness: Arc::clone(&deps.randomness),
+        observer: Arc::new(completion),
+        log: opened.id,
+        epoch: opened.epoch,
+        published: Arc::new(move || published.get()),
+        memory: Arc::clone(&deps.memory),
+    };
+    Ok(PersistHandle::new(config.persist.clone(), deps)?)
+}
+
+/// Queries have at most a quarter of the budget.
+fn query_share(memory: &MemoryBudget) -> u64 {
+    memory.limit() / 4
+}
+
+/// Requests and the buffer have what the floors of queries and persist jobs leave; at least a
+/// quarter, so that a tiny budget still takes writes.
+fn admission_limits(config: &Config, memory: &MemoryBudget) -> AdmissionLimits {
+    let floors = query_share(memory) + config.persist_floor();
+    let open_bytes = memory.limit().saturating_sub(floors).max(memory.limit() / 4);
+    AdmissionLimits { open_bytes, saturated_bytes: open_bytes / 2, wait: config.admission_wait }
+}
+
+fn task(future: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(future))
+}
+
+/// Replays, and opens the node for writes and queries if that succeeds.
+async fn replay_and_open(
+    replay: Replay,
+    last_recovered: Lsn,
+    published: PublishedLsn,
+    failure: Arc<Failure>,
+) {
+    let state = Arc::clone(&replay.state);
+    let replayed = tokio::task::spawn_blocking(move || replay.run()).await;
+    let summary = replayed.unwrap_or_else(|error| {
+        Err(Error::Task { task: "replay the log", message: error.to_string() })
+    });
+    match summary {
+        Ok(_) if state.is_draining() => tracing::info!("the node ends before its log is replayed"),
+        Ok(summary) => {
+            published.raise(last_recovered);
+            state.ready();
+            let ReplaySummary { segments, batches, skipped } = summary;
+            tracing::info!(segments, batches, skipped, "the log is replayed, ready");
+        }
+        Err(error) => {
+            failure.send_replace(Some(Arc::new(error)));
+        }
+    }
+}
+
+/// Another process owns the log: this one must end.
+async fn fail_when_fenced(mut fenced: watch::Receiver<bool>, failure: Arc<Failure>) {
+    if fenced.wait_for(|fenced| *fenced).await.is_ok() {
+        failure.send_replace(Some(Arc::new(Error::Fenced)));
+    }
+}
+
+/// Saturation as the persist actor sees it.
+#[derive(Debug)]
+struct PersistSaturation(PersistHandle);
+
+impl Saturation for PersistSaturation {
+    fn is_saturated(&self) -> bool {
+        self.0.is_saturated()
+    }
+}
+
+/// Memory for the replay's thread.
+#[derive(Debug)]
+struct GateMemory(Arc<Gate>, tokio::runtime::Handle);
+
+impl ReplayMemory for GateMemory {
+    fn wait_for(&self, bytes: u64) -> Reservation {
+        self.1.block_on(self.0.reserve_for_replay(bytes))
+    }
+}

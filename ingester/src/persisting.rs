@@ -1,0 +1,20 @@
+//! When partitions are persisted: the triggers, and what follows a job's end.
+//!
+//! ```text
+//!   hot partition ─┐ sealed at once               ┌─▶ BufferTree: the set retires
+//!   memory ────────┤                              ├─▶ WalTracker: its LSNs are settled
+//!   log bytes ─────┼─▶ seal ─▶ PersistHandle ─▶ Completion
+//!   age, rotation ─┤   (persist crate)            ├─▶ those who wait for the job
+//!   request ───────┤                              └─▶ SegmentDropper looks again
+//!   shutdown ──────┘
+//! ```
+//!
+//! Housekeeping (age, rotation) seals one partition after the other, each when its job has a
+//! permit; only what frees memory may hold up writes.
+
+pub(crate) mod completion;
+pub(crate) mod driver;
+pub(crate) mod hot_queue;
+pub(crate) mod on_demand;
+pub(crate) mod segment_dropper;
+pub(crate) mod triggers;

@@ -1,0 +1,140 @@
+//! The triggers that nobody calls: hot partitions, age, memory, log bytes, rotation.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use persist::Demand;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+use types::effect::Clock;
+
+use super::driver::PersistDriver;
+use super::hot_queue::HotPartition;
+use crate::buffer_tree::Partition;
+use crate::dml_sink::admission::Gate;
+use crate::wal_appender::PendingWrite;
+use crate::wal_tracker::WalTracker;
+
+/// How often memory and the size of the log are looked at.
+const PRESSURE_PERIOD: Duration = Duration::from_millis(100);
+
+/// A partition of at least this part of the hot size is worth a file at a rotation; smaller ones
+/// wait for their age, so that files stay few.
+const ROTATION_SIZE_DIVISOR: u64 = 4;
+
+/// Hands each hot partition to the persist actor, for ever.
+pub(crate) async fn hot_partitions(
+    driver: PersistDriver,
+    mut queue: mpsc::UnboundedReceiver<HotPartition>,
+) {
+    while let Some(HotPartition { partition, sealed }) = queue.recv().await {
+        driver.submit_aside(partition, sealed, Demand::HotPartition);
+    }
+}
+
+/// Persists partitions whose oldest row has reached `max_age`, one after the other.
+pub(crate) async fn age(driver: PersistDriver, clock: Arc<dyn Clock>, max_age: Duration) {
+    let period = (max_age / 4).clamp(Duration::from_millis(50), Duration::from_secs(10));
+    let mut ticks = ticks(period);
+    loop {
+        ticks.tick().await;
+        for partition in driver.tree().partitions() {
+            let since = partition.unsealed_since();
+            if since.is_some_and(|since| clock.monotonic().saturating_sub(since) >= max_age) {
+                driver.persist(&partition, Demand::Age).await;
+            }
+        }
+        driver.tree().remove_empty();
+    }
+}
+
+/// Rotates the log every `period` and persists partitions that are worth a file.
+pub(crate) async fn rotation(
+    driver: PersistDriver,
+    log: wal::LogHandle<PendingWrite>,
+    period: Duration,
+    hot_partition_size: u64,
+) {
+    let mut ticks = ticks(period);
+    // The first tick comes at once, and there is nothing to rotate yet.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let rotating = log.clone();
+        match tokio::task::spawn_blocking(move || rotating.rotate()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "cannot rotate the log, will try again"),
+            Err(error) => tracing::error!(%error, "the rotation of the log ended early"),
+        }
+        for partition in driver.tree().partitions() {
+            if partition.size().unsealed_bytes >= hot_partition_size / ROTATION_SIZE_DIVISOR {
+                driver.persist(&partition, Demand::Rotation).await;
+            }
+        }
+    }
+}
+
+/// Persists the largest and oldest partitions while the gate has too little memory to hand out,
+/// counting only what is not on its way out already.
+pub(crate) async fn memory_pressure(driver: PersistDriver, gate: Arc<Gate>) {
+    let mut ticks = ticks(PRESSURE_PERIOD);
+    loop {
+        ticks.tick().await;
+        if gate.excess(0) == 0 {
+            continue;
+        }
+        let size = driver.tree().size();
+        let excess = gate.excess(size.sealed_bytes + size.retired_bytes);
+        driver.persist_aside(largest(&driver, excess), Demand::MemoryPressure);
+    }
+}
+
+/// The fewest partitions whose unsealed rows hold `bytes`, large and old ones first.
+fn largest(driver: &PersistDriver, bytes: u64) -> Vec<Arc<Partition>> {
+    let mut sized: Vec<_> = driver
+        .tree()
+        .partitions()
+        .into_iter()
+        .map(|partition| (partition.size().unsealed_bytes, partition))
+        .filter(|(unsealed, _)| *unsealed > 0)
+        .collect();
+    sized.sort_by_key(|(unsealed, partition)| (Reverse(*unsealed), partition.unsealed_since()));
+    let mut found = 0;
+    sized
+        .into_iter()
+        .take_while(|(unsealed, _)| {
+            let wanted = found < bytes;
+            found += unsealed;
+            wanted
+        })
+        .map(|(_, partition)| partition)
+        .collect()
+}
+
+/// Persists the partitions that keep the oldest segment while the log is over half of its size.
+pub(crate) async fn log_bytes(
+    driver: PersistDriver,
+    log: wal::LogHandle<PendingWrite>,
+    tracker: Arc<WalTracker>,
+    max_size: u64,
+) {
+    let mut ticks = ticks(PRESSURE_PERIOD);
+    loop {
+        ticks.tick().await;
+        if log.state().bytes <= max_size / 2 {
+            continue;
+        }
+        let keep = tracker.keep_oldest();
+        let partitions = driver.tree().partitions();
+        let keeping =
+            partitions.into_iter().filter(|partition| keep.contains(&partition.id())).collect();
+        driver.persist_aside(keeping, Demand::WalBytes);
+    }
+}
+
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

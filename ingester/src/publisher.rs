@@ -1,0 +1,81 @@
+//! The publisher: hands durable batches inwards, in LSN order, and then answers those who wait.
+//!
+//! It runs on the log's thread, between two groups, so there is one of it and no hand-off costs a
+//! wake-up; it never waits.
+
+use std::sync::Arc;
+
+use types::Lsn;
+use types::seam::{DurableBatch, Publish};
+use wal::{CommitObserver, CommittedFrame, Group, SealedSegment};
+
+use crate::metrics::WalMetrics;
+use crate::published::PublishedLsn;
+use crate::wal_appender::{PendingWrite, refusal};
+use crate::wal_tracker::WalTracker;
+
+/// Hears that segments may have become droppable; it must not wait.
+pub(crate) trait SegmentSealed: Send + Sync + std::fmt::Debug {
+    /// The log sealed a segment.
+    fn segment_sealed(&self);
+}
+
+/// Publishes what the log's thread made durable.
+#[derive(Debug)]
+pub(crate) struct Publisher<P> {
+    pub(crate) inner: Arc<P>,
+    pub(crate) tracker: Arc<WalTracker>,
+    pub(crate) published: PublishedLsn,
+    pub(crate) sealed: Arc<dyn SegmentSealed>,
+    pub(crate) metrics: Arc<WalMetrics>,
+}
+
+impl<P: Publish> Publisher<P> {
+    /// Publishes the batches of one frame and returns its last LSN.
+    fn publish_frame(
+        &self,
+        segment: types::SegmentSeq,
+        frame: CommittedFrame<PendingWrite>,
+    ) -> (Lsn, tokio::sync::oneshot::Sender<Result<Lsn, types::seam::DmlError>>) {
+        let PendingWrite { database, batches, mut memory, done } = frame.payload;
+        let mut lsn = frame.lsns.first();
+        for batch in batches {
+            let size = batch.batch.size_bytes();
+            let mut part = memory.split(size);
+            // What was reserved is an estimate; from here on the rows count as they are.
+            part.set_anyway(size);
+            self.tracker.published(segment, batch.partition(), lsn);
+            let database = Arc::clone(&database);
+            self.inner.publish(DurableBatch { lsn, segment, database, batch, memory: part });
+            lsn = lsn.next();
+        }
+        assert_eq!(lsn, frame.lsns.last().next(), "a frame has one LSN for each of its batches");
+        (frame.lsns.last(), done)
+    }
+}
+
+impl<P: Publish + 'static> CommitObserver<PendingWrite> for Publisher<P> {
+    fn committed(&mut self, group: Group<PendingWrite>) {
+        self.metrics.committed(&group);
+        let mut answers = Vec::with_capacity(group.frames.len());
+        for frame in group.frames {
+            answers.push(self.publish_frame(group.segment, frame));
+        }
+        if let Some((last, _)) = answers.last() {
+            self.published.raise(*last);
+        }
+        for (lsn, done) in answers {
+            // A client that went away stops nothing: the write is durable and visible all the same.
+            let _ = done.send(Ok(lsn));
+        }
+    }
+
+    fn refused(&mut self, write: PendingWrite, error: &wal::Error) {
+        let _ = write.done.send(Err(refusal(error)));
+    }
+
+    fn sealed(&mut self, segment: &SealedSegment) {
+        self.tracker.sealed(segment.seq);
+        self.sealed.segment_sealed();
+    }
+}

@@ -1,0 +1,61 @@
+//! Does housekeeping persist what is old, and refuse nobody?
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use types::DatabaseName;
+
+use super::harness::Harness;
+
+const DAY: i64 = 86_400;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_partitions_are_persisted_by_themselves_and_free_the_log() {
+    let mut harness = Harness::new();
+    harness.config.persist_max_age = Duration::from_millis(200);
+    harness.config.rotation_period = Duration::from_millis(100);
+    let node = harness.start().await;
+    for day in 0..20 {
+        node.write(10, day * DAY).await.expect("is acknowledged");
+    }
+    harness.clock.advance(Duration::from_secs(1));
+    while harness.memory.used() > 0 || harness.segments().len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((0..20).map(|day| node.row_count(day)).sum::<u64>(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_partitions_on_few_permits_refuse_no_write() {
+    let mut harness = Harness::new();
+    harness.config.persist.queue_depth = NonZeroUsize::new(4).expect("not zero");
+    harness.config.persist_max_age = Duration::from_millis(50);
+    let node = harness.start().await;
+    for round in 0..5 {
+        for day in 0..200 {
+            node.write(2, day * DAY + round * 2).await.expect("housekeeping refuses nobody");
+        }
+        harness.clock.advance(Duration::from_secs(1));
+    }
+    let db = DatabaseName::new("db").expect("a good name");
+    node.ingester
+        .persist()
+        .persist_now(&db, None, Duration::from_secs(60))
+        .await
+        .expect("all is persisted");
+    assert_eq!((0..200).map(|day| node.row_count(day)).sum::<u64>(), 2_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_pressure_makes_room_for_who_waits() {
+    let mut harness = Harness::new();
+    harness.memory = types::MemoryBudget::new(16 << 20);
+    harness.config.hot_partition_size = 1 << 20;
+    let node = harness.start().await;
+    // Far more than fits at once: each write waits until older rows are in files.
+    for day in 0..100 {
+        node.write(20_000, day * DAY).await.expect("waits for room, and gets it");
+    }
+    assert_eq!((0..100).map(|day| node.row_count(day)).sum::<u64>(), 2_000_000);
+    assert!(harness.memory.used() <= harness.memory.limit());
+}

@@ -1,0 +1,65 @@
+//! Do refused writes leave columns behind, and do acknowledged ones have theirs?
+
+use std::sync::Arc;
+
+use catalog::CatalogRead;
+use types::seam::DmlError;
+use types::{BatchId, PartitionBatch, PartitionKey, TableId, Write};
+
+use super::fixture::{database, rows, table};
+use super::harness::{Harness, create_cpu};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_columns_of_an_acknowledged_write_are_in_the_catalog() {
+    let harness = Harness::new();
+    let node = harness.start().await;
+    node.write(1, 0).await.expect("is acknowledged");
+    let snapshot = harness.catalog.snapshot();
+    let (_, table) = snapshot.table_by_id(TableId::new(1)).expect("was created");
+    let names: Vec<_> = table.schema.columns().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(names, ["host", "time", "x"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_lost_a_race_is_told_to_look_again_and_keeps_nothing() {
+    let harness = Harness::new();
+    let node = harness.start().await;
+    node.write(1, 0).await.expect("is acknowledged");
+    // The same creation again, as a request that was checked before the first one committed.
+    let batch = Arc::new(rows(1, 100));
+    let write = Write {
+        database: database(),
+        batches: vec![PartitionBatch {
+            table: table("cpu", 1),
+            key: PartitionKey::of_time(0),
+            batch: Arc::clone(&batch),
+        }],
+        schema_change: Some(create_cpu()),
+        batch_id: BatchId::default(),
+        memory: node.ingester.gate().reserve(batch.size_bytes()).await.expect("there is room"),
+    };
+    assert_eq!(node.ingester.sink().apply(write).await, Err(DmlError::SchemaChanged));
+    assert_eq!(node.row_count(0), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_the_log_has_no_room_for_leaves_no_column() {
+    let mut harness = Harness::new();
+    harness.config.wal.max_size = harness.config.wal.segment_size;
+    let node = harness.start().await;
+    let batch = Arc::new(rows(1_000_000, 0));
+    let write = Write {
+        database: database(),
+        batches: vec![PartitionBatch {
+            table: table("cpu", 1),
+            key: PartitionKey::of_time(0),
+            batch: Arc::clone(&batch),
+        }],
+        schema_change: Some(create_cpu()),
+        batch_id: BatchId::default(),
+        memory: node.ingester.gate().reserve(batch.size_bytes()).await.expect("there is room"),
+    };
+    let refused = node.ingester.sink().apply(write).await.expect_err("four bytes a row, a million");
+    assert!(matches!(refused, DmlError::Busy { .. }), "{refused}");
+    assert!(harness.catalog.snapshot().table_by_id(TableId::new(1)).is_none());
+}
