@@ -1,0 +1,154 @@
+//! Reads the body of a request into memory that was reserved for it before.
+
+use std::io::Read;
+
+use axum::body::Body;
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use futures::StreamExt;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use types::Reservation;
+use types::seam::MemoryGate;
+
+use crate::edge::on_cpu;
+use crate::error::Error;
+
+/// What is reserved first for a body that does not say how long it is.
+const FIRST_STEP_BYTES: u64 = 64 << 10;
+/// What is inflated between two looks at the limit and the reservation.
+const INFLATE_STEP_BYTES: usize = 64 << 10;
+/// No gzip stream inflates to more than this many times its length.
+const GZIP_RATIO_MAX: usize = 1_032;
+
+/// A request's body, inflated, and the memory that it occupies.
+#[derive(Debug)]
+pub(crate) struct WriteBody {
+    /// The bytes.
+    pub(crate) bytes: Bytes,
+    /// Covers them.
+    pub(crate) memory: Reservation,
+}
+
+/// Reads a body of at most `limit` bytes, as it comes and inflated alike.
+///
+/// Memory for the first step is waited for, before anything is read; what the body needs beyond it
+/// is there or the request is refused.
+///
+/// # Errors
+///
+/// [`Error::BodyTooLarge`] before more than the limit is read or inflated; [`Error::NoMemory`] and
+/// busy sinks; what is wrong with the body.
+pub(crate) async fn read_body(
+    gate: &dyn MemoryGate,
+    headers: &HeaderMap,
+    body: Body,
+    limit: u64,
+) -> Result<WriteBody, Error> {
+    let is_gzip = is_gzip(headers)?;
+    let announced = announced_length(headers);
+    if announced.is_some_and(|bytes| bytes > limit) {
+        return Err(Error::BodyTooLarge { state: "", limit });
+    }
+    let first_step = announced.unwrap_or(FIRST_STEP_BYTES).clamp(1, limit);
+    let memory = gate.reserve(first_step).await?;
+    let mut received = Buffer::new(memory, "", limit);
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        received.extend(&chunk.map_err(Error::Body)?)?;
+    }
+    if !is_gzip {
+        return Ok(received.finish());
+    }
+    let work = received.bytes.len().saturating_mul(GZIP_RATIO_MAX);
+    on_cpu(work, move || inflate(received)).await?
+}
+
+/// Inflates all members of a gzip stream.
+fn inflate(mut received: Buffer) -> Result<WriteBody, Error> {
+    let memory = received.memory.split(0);
+    let mut inflated = Buffer::new(memory, " when inflated", received.limit);
+    let mut decoder = MultiGzDecoder::new(received.bytes.as_slice());
+    let mut step = vec![0; INFLATE_STEP_BYTES];
+    loop {
+        let read = decoder.read(&mut step).map_err(Error::Inflate)?;
+        if read == 0 {
+            return Ok(inflated.finish());
+        }
+        inflated.extend(&step[..read])?;
+    }
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
+    let Some(encoding) = headers.get(CONTENT_ENCODING) else {
+        return Ok(false);
+    };
+    let encoding = String::from_utf8_lossy(encoding.as_bytes());
+    match encoding.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(false),
+        "gzip" | "x-gzip" => Ok(true),
+        _ => Err(Error::Encoding(encoding.into_owned())),
+    }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Bytes that grow no further than a limit and a reservation let them.
+#[derive(Debug)]
+struct Buffer {
+    bytes: Vec<u8>,
+    memory: Reservation,
+    /// How the error calls what is too large.
+    state: &'static str,
+    limit: u64,
+}
+
+impl Buffer {
+    const fn new(memory: Reservation, state: &'static str, limit: u64) -> Self {
+        Self { bytes: Vec::new(), memory, state, limit }
+    }
+
+    fn extend(&mut self, more: &[u8]) -> Result<(), Error> {
+        let needed = self.bytes.len() as u64 + more.len() as u64;
+        if needed > self.limit {
+            return Err(Error::BodyTooLarge { state: self.state, limit: self.limit });
+        }
+        if needed > self.bytes.capacity() as u64 {
+            self.grow(needed)?;
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(())
+    }
+
+    /// Makes room for `needed` bytes; for twice as many if they can be had, so that copying what
+    /// is there stays cheap.
+    fn grow(&mut self, needed: u64) -> Result<(), Error> {
+        let wished = needed.saturating_mul(2).min(self.limit);
+        let capacity = if self.reserve(wished) {
+            wished
+        } else if self.reserve(needed) {
+            needed
+        } else {
+            let bytes = needed.saturating_sub(self.memory.bytes());
+            return Err(Error::NoMemory { bytes });
+        };
+        let more = usize::try_from(capacity).unwrap_or(usize::MAX) - self.bytes.len();
+        self.bytes.reserve_exact(more);
+        Ok(())
+    }
+
+    fn reserve(&mut self, bytes: u64) -> bool {
+        let missing = bytes.saturating_sub(self.memory.bytes());
+        missing == 0 || self.memory.try_grow(missing)
+    }
+
+    fn finish(mut self) -> WriteBody {
+        self.memory.shrink_to(self.bytes.capacity() as u64);
+        WriteBody { bytes: Bytes::from(self.bytes), memory: self.memory }
+    }
+}
+
+#[cfg(test)]
+mod tests;

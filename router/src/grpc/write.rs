@@ -1,0 +1,78 @@
+//! `forebay.v1.WriteService`.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use prost::Message;
+use tonic::{Request, Response, Status};
+use types::{BatchId, DatabaseName, Position, SchemaVersion, TableName};
+
+use super::{failure, ipc};
+use crate::edge::{ArrowTable, ArrowWrite, Edge, on_cpu};
+use crate::error::Error;
+use crate::metrics::Endpoint;
+use crate::proto::write_service_server::WriteService;
+use crate::proto::{TableBatch, WriteRequest, WriteResponse};
+use crate::status;
+
+/// Takes writes whose rows are columns already.
+#[derive(Clone, Debug)]
+pub struct WriteDoor {
+    edge: Arc<Edge>,
+}
+
+#[tonic::async_trait]
+impl WriteService for WriteDoor {
+    async fn write(
+        &self,
+        request: Request<WriteRequest>,
+    ) -> Result<Response<WriteResponse>, Status> {
+        let written = self.serve(request.into_inner()).await;
+        let status = match &written {
+            Ok(_) => StatusCode::OK,
+            Err(error) => status::of_error(error).http,
+        };
+        self.edge.metrics().answered(Endpoint::Grpc, status);
+        match written {
+            Ok(position) => Ok(Response::new(WriteResponse { position: position.to_string() })),
+            Err(error) => Err(failure::of_error(&error)),
+        }
+    }
+}
+
+impl WriteDoor {
+    pub(super) const fn new(edge: Arc<Edge>) -> Self {
+        Self { edge }
+    }
+
+    async fn serve(&self, request: WriteRequest) -> Result<Position, Error> {
+        let bytes = request.encoded_len();
+        self.edge.metrics().read(Endpoint::Grpc, bytes as u64);
+        // Decoding may copy what is not aligned: once the message, once its columns.
+        let memory = self.edge.deps().gate.reserve(bytes as u64 * 2).await?;
+        let database = DatabaseName::new(&request.database)?;
+        let batch_id = batch_id(&request.batch_id)?;
+        let decode = move || request.tables.into_iter().map(decode_table).collect();
+        let tables: Result<Vec<ArrowTable>, Error> = on_cpu(bytes, decode).await?;
+        let write = ArrowWrite { database, tables: tables?, batch_id, memory };
+        self.edge.write_arrow(write).await
+    }
+}
+
+fn batch_id(bytes: &[u8]) -> Result<BatchId, Error> {
+    if bytes.is_empty() {
+        return Ok(BatchId::default());
+    }
+    let wrong = |_| Error::Parameter("the batch id must have 16 bytes, or none".to_owned());
+    Ok(BatchId::from_bytes(bytes.try_into().map_err(wrong)?))
+}
+
+fn decode_table(table: TableBatch) -> Result<ArrowTable, Error> {
+    let decoded = ipc::decode(table.arrow_ipc)
+        .map_err(|reason| Error::Arrow { table: table.table.clone(), reason });
+    Ok(ArrowTable {
+        name: TableName::new(&table.table)?,
+        sent_version: table.schema_version.map(SchemaVersion::new),
+        batches: decoded?,
+    })
+}

@@ -1,0 +1,44 @@
+//! The HTTP face of the edge: the write endpoints of three generations, and what InfluxDB 1 clients
+//! ask before they write.
+
+mod answer;
+mod params;
+mod ping;
+mod query;
+mod request_id;
+mod statement;
+mod write;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use types::effect::Randomness;
+
+use crate::edge::Edge;
+
+/// The header of a write's answer that says where it is in the log.
+pub const POSITION_HEADER: &str = "x-forebay-position";
+/// The header of every answer that names the request in the logs.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+
+/// The routes `/api/v3/write_lp`, `/api/v2/write`, `/write`, `/query` and `/ping`. Their answers
+/// carry a request id only under [`with_request_ids`].
+pub fn http_routes(edge: &Arc<Edge>) -> Router {
+    Router::new()
+        .route("/api/v3/write_lp", post(write::v3))
+        .route("/api/v2/write", post(write::v2))
+        .route("/write", post(write::v1))
+        .route("/query", get(query::from_url).post(query::from_url_or_form))
+        .route("/ping", get(ping::ping))
+        .with_state(Arc::clone(edge))
+}
+
+/// Gives every request to `routes` an id: the client's own if it is sane, else one that is drawn.
+/// Answers carry it, and so does whatever is logged on the way.
+pub fn with_request_ids(routes: Router, randomness: Arc<dyn Randomness>) -> Router {
+    routes.layer(axum::middleware::from_fn_with_state(randomness, request_id::assign))
+}
+
+#[cfg(test)]
+mod tests;
