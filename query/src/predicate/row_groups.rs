@@ -1,0 +1,73 @@
+//! Statistics of the row groups of a Parquet file.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::{Column, ScalarValue};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use parquet::errors::Result;
+use parquet::file::metadata::RowGroupMetaData;
+
+/// The row groups of one file, seen through the columns of the table.
+#[derive(Debug)]
+pub(super) struct RowGroups<'a> {
+    file: &'a ArrowReaderMetadata,
+    /// The table's schema: statistics come in the types that the filters expect.
+    schema: &'a SchemaRef,
+}
+
+impl<'a> RowGroups<'a> {
+    pub(super) const fn new(file: &'a ArrowReaderMetadata, schema: &'a SchemaRef) -> Self {
+        Self { file, schema }
+    }
+
+    fn groups(&self) -> &'a [RowGroupMetaData] {
+        self.file.metadata().row_groups()
+    }
+
+    /// What `read` finds for `column`; nothing for columns that the file does not have.
+    fn statistics<A>(
+        &self,
+        column: &Column,
+        read: impl Fn(&StatisticsConverter<'_>, &'a [RowGroupMetaData]) -> Result<A>,
+    ) -> Option<A> {
+        let file_schema = self.file.parquet_schema();
+        let converter = StatisticsConverter::try_new(&column.name, self.schema, file_schema);
+        let converter = converter.ok()?;
+        converter.parquet_column_index()?;
+        read(&converter, self.groups()).ok()
+    }
+}
+
+impl PruningStatistics for RowGroups<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.statistics(column, |of, groups| of.row_group_mins(groups))
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.statistics(column, |of, groups| of.row_group_maxes(groups))
+    }
+
+    fn num_containers(&self) -> usize {
+        self.groups().len()
+    }
+
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        let counts = self.statistics(column, |of, groups| of.row_group_null_counts(groups))?;
+        Some(Arc::new(counts))
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        let rows = self.groups().iter().map(|group| group.num_rows());
+        let rows: UInt64Array = rows.map(|rows| u64::try_from(rows).ok()).collect();
+        Some(Arc::new(rows))
+    }
+
+    fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
+    }
+}

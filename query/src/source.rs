@@ -1,0 +1,137 @@
+//! The sources of a partition's rows: files, and what the buffer has that is in no file.
+//!
+//! Each source is sorted by the partition's key and has each point once, or is made so when it is
+//! opened; all that is left is to bring the sources together.
+
+mod parquet_file;
+mod quarantine;
+mod sorted;
+mod stored_file;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use catalog::{File, FileKind};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use futures::stream::BoxStream;
+use object_store::ObjectStore;
+use types::{Batch, Chunk, Lsn, SortKey, TableSchema, Term};
+
+use crate::error::Error;
+use crate::predicate::KeyPredicate;
+use crate::scan::ScanMetrics;
+use sorted::Sorted;
+
+/// How many rows stand in a batch of a source or of a merge, at most.
+pub(crate) const BATCH_ROWS: usize = 8_192;
+
+/// Batches of one schema.
+pub(crate) type BatchStream = BoxStream<'static, Result<RecordBatch, Error>>;
+
+/// What sources are read with.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    /// Where the files are.
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// The columns of the table.
+    pub(crate) schema: Arc<TableSchema>,
+    /// What the query wants of the primary key.
+    pub(crate) predicate: KeyPredicate,
+    /// Who counts.
+    pub(crate) metrics: ScanMetrics,
+    /// What is held in memory is asked for here.
+    pub(crate) memory: Arc<dyn MemoryPool>,
+}
+
+impl Reading {
+    /// An account for memory, empty.
+    pub(crate) fn memory_account(&self) -> MemoryReservation {
+        MemoryConsumer::new("PartitionScan").register(&self.memory)
+    }
+}
+
+/// Rows of one partition that follow each other in the order of values.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Where they are.
+    pub(crate) rows: SourceRows,
+    /// All their times lie in it.
+    pub(crate) time: RangeInclusive<i64>,
+    /// Their place: of two values of one point that of the greater place is the newer.
+    pub(crate) place: (Term, Lsn),
+}
+
+/// Where a source's rows are.
+#[derive(Debug)]
+pub(crate) enum SourceRows {
+    /// In a file of the catalog version that the query reads.
+    File(Arc<File>),
+    /// In the buffer: chunks in LSN order with no file between them.
+    Buffer(Vec<Chunk>),
+}
+
+impl Source {
+    /// The source that a file is.
+    pub(crate) fn file(file: &Arc<File>) -> Self {
+        Self {
+            rows: SourceRows::File(Arc::clone(file)),
+            time: file.time_min..=file.time_max,
+            place: (file.term, file.lsns.first()),
+        }
+    }
+
+    /// The rows as batches of `columns`, sorted by `key` and `time`, one row a point.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], if the file cannot be read or memory is short.
+    pub(crate) async fn open(
+        self,
+        reading: &Reading,
+        key: &SortKey,
+        columns: &SchemaRef,
+    ) -> Result<BatchStream, Error> {
+        match self.rows {
+            SourceRows::File(file) if file.kind == FileKind::Parquet => {
+                parquet_file::open(&file, reading, columns).await
+            }
+            rows => rows.sorted(reading, key).await?.stream(columns),
+        }
+    }
+
+    /// How many points there are, from counts alone where they are known.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub(crate) async fn count(self, reading: &Reading, key: &SortKey) -> Result<usize, Error> {
+        match self.rows {
+            SourceRows::File(file) if file.kind == FileKind::Parquet => {
+                let rows = usize::try_from(file.rows).unwrap_or(usize::MAX);
+                reading.metrics.file_rows.add(rows);
+                Ok(rows)
+            }
+            rows => Ok(rows.sorted(reading, key).await?.rows()),
+        }
+    }
+}
+
+impl SourceRows {
+    /// Sorts rows that have no order yet.
+    async fn sorted(self, reading: &Reading, key: &SortKey) -> Result<Sorted, Error> {
+        let (batches, counter): (Vec<Arc<Batch>>, _) = match self {
+            Self::File(file) => {
+                let batch = quarantine::read(&file, reading).await?;
+                (vec![Arc::new(batch)], &reading.metrics.file_rows)
+            }
+            Self::Buffer(chunks) => {
+                let batches = chunks.into_iter().map(|chunk| chunk.batch);
+                (batches.collect(), &reading.metrics.buffer_rows)
+            }
+        };
+        counter.add(batches.iter().map(|batch| batch.rows()).sum());
+        Sorted::new(batches, key.clone(), reading.memory_account()).await
+    }
+}

@@ -1,0 +1,129 @@
+//! Permits, time, memory and positions; and faults that stay in their query.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use futures::StreamExt;
+use query::{Config, Error, Request};
+use types::partition::DAY_NS;
+use types::seam::{QueryError, QueryExec};
+use types::{Epoch, ErrorKind, Lsn, MemoryOwner, Position};
+
+use crate::model::Row;
+use crate::world::{World, collect, config, database};
+
+/// More batches than are read ahead: one a partition.
+fn many_days(config: Config) -> World {
+    let world = World::with(config);
+    for day in 0..50 {
+        world.write(&[Row::at(day * DAY_NS).tag("a", "a1").int("x", day)]);
+    }
+    world
+}
+
+fn one_at_a_time() -> Config {
+    Config { queries_max: NonZeroUsize::MIN, ..config() }
+}
+
+const ALL: &str = "SELECT * FROM cpu";
+
+#[tokio::test]
+async fn a_permit_is_held_until_the_answer_was_read() {
+    let world = many_days(one_at_a_time());
+    let mut answer = world.ask(ALL).await.expect("is the first");
+    answer.stream.next().await.expect("is there").expect("is good");
+    let error = world.batches(ALL).await.expect_err("is the second");
+    assert!(matches!(error, Error::TooManyQueries { limit: 1, .. }), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.retry_after().is_some());
+    collect(answer).await.expect("is good");
+    world.batches(ALL).await.expect("the first is over");
+}
+
+/// Asks until a permit is free; the runtime has only this test's tasks to run meanwhile.
+async fn ask_until_admitted(world: &World) {
+    for _ in 0..1_000 {
+        match world.batches(ALL).await {
+            Err(Error::TooManyQueries { .. }) => tokio::task::yield_now().await,
+            other => {
+                other.expect("is good");
+                return;
+            }
+        }
+    }
+    panic!("no permit was given back");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_dropped_gives_all_back() {
+    let world = many_days(one_at_a_time());
+    let answer = world.ask(ALL).await.expect("is the first");
+    drop(answer);
+    ask_until_admitted(&world).await;
+    assert_eq!(world.buffer.readers(), 0);
+}
+
+#[tokio::test]
+async fn a_query_that_fails_gives_its_permit_back() {
+    let world = many_days(one_at_a_time());
+    world.batches("SELECT nothing FROM cpu").await.expect_err("there is no such column");
+    world.batches(ALL).await.expect("the first is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_stalls_is_cut_at_the_deadline() {
+    let timeout = Duration::from_secs(300);
+    let world = many_days(Config { query_timeout: timeout, ..one_at_a_time() });
+    let mut answer = world.ask(ALL).await.expect("is the first");
+    answer.stream.next().await.expect("is there").expect("is good");
+    tokio::time::advance(timeout).await;
+    // Nobody read on, and still permit and readers are free.
+    ask_until_admitted(&world).await;
+    assert_eq!(world.buffer.readers(), 0);
+    let error = collect(answer).await.expect_err("the time is over");
+    assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_is_waited_for_but_not_for_ever() {
+    let world = many_days(config());
+    let (log, epoch) = world.buffer.log();
+    let ask = async |lsn| {
+        let position = Position { log, epoch, lsn };
+        let request = Request {
+            database: database(),
+            sql: ALL.to_owned(),
+            params: BTreeMap::new(),
+            position: Some(position),
+        };
+        collect(world.engine.query(request).await?).await
+    };
+    ask(Lsn::new(50)).await.expect("is published");
+    let error = ask(Lsn::new(51)).await.expect_err("is not");
+    assert!(matches!(error, Error::Buffer(QueryError::PositionNotReached { .. })), "{error:?}");
+    assert_eq!(epoch, Epoch::new(1));
+}
+
+#[tokio::test]
+async fn a_query_that_needs_more_memory_than_there_is_fails_and_gives_all_back() {
+    let world = many_days(Config { memory_limit_bytes: 4_096, ..config() });
+    let rows: Vec<Row> = (0..1_000).map(|time| Row::at(time).int("x", time)).collect();
+    world.write(&rows);
+    let error = world.batches(ALL).await.expect_err("there is too little memory");
+    assert!(matches!(error, Error::OutOfMemory(_)), "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert_eq!(world.engine.deps().memory.used_by(MemoryOwner::Query), 0);
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_query_and_no_other() {
+    let world = many_days(one_at_a_time());
+    world.buffer.at_turn(|_| panic!("the test asked for it"));
+    let error = world.batches(ALL).await.expect_err("it panics");
+    assert!(matches!(error, Error::Fault { .. }), "{error:?}");
+    assert!(error.to_string().contains("the test asked for it"), "{error}");
+    world.buffer.at_turn(|_| {});
+    world.batches(ALL).await.expect("the fault stayed small");
+    assert_eq!(world.buffer.readers(), 0);
+}
