@@ -1,2 +1,22 @@
-//! x.
-#[test] fn a(){}
+//! The whole program from outside: the real binary, real files, real signals.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`round_trip`] | is what was written answered, from the buffer and from files? |
+//! | [`whole_year`] | is all of a year there at once, all through a persist, and from files? |
+//! | [`restart`] | does what was acknowledged outlive a kill and a shutdown? |
+//! | [`kill`] | and kills at any moment, time after time? |
+//! | [`housekeeping`] | does housekeeping refuse a write, do slow readers hold one up? |
+//! | [`one_row`] | what do very small writes cost? |
+//! | [`refusal`] | is what is refused told, and nothing else lost? |
+
+mod duckdb;
+mod flights;
+mod housekeeping;
+mod kill;
+mod one_row;
+mod refusal;
+mod restart;
+mod round_trip;
+mod server;
+mod whole_year;

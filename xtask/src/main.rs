@@ -1,2 +1,38 @@
-//! x.
-fn main() {}
+//! Tasks of this project that are longer than a line of shell: `cargo xtask <task>`.
+//!
+//! `cargo xtask test [ARGS…]` runs all tests; further arguments go to `cargo nextest run`.
+
+mod error;
+mod program;
+mod python;
+mod test;
+#[cfg(test)]
+mod tidy;
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use error::Error;
+
+const USAGE: &str = "usage: cargo xtask test [arguments of cargo nextest run]";
+
+fn main() -> ExitCode {
+    let mut words = env::args().skip(1);
+    let done = match words.next().as_deref() {
+        Some("test") => test::run(words.collect()),
+        _ => Err(Error::Usage),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // The tests have told their own story; nothing is to stand behind their summary.
+        Err(Error::TestsFailed) => ExitCode::FAILURE,
+        Err(error) => {
+            let text =
+                if matches!(error, Error::Usage) { USAGE.to_owned() } else { error.to_string() };
+            // There is nobody left to hear that standard error cannot be written.
+            let _ = writeln!(io::stderr(), "xtask: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The real effects. Everything below the binary is given these, so that tests can give others.
+
+mod clock;
+mod randomness;
+
+pub(crate) use clock::SystemClock;
+pub(crate) use randomness::OsRandomness;
