@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::frames::Frames;
 use crate::recovery::Survey;
 use crate::segment::{SegmentName, SegmentSummary};
-use crate::vouched::Vouched;
 
 /// Any length that the format allows: what the owner's limit is, is not known here.
 const RAW_LEN_MAX: u32 = 1 << 31;
@@ -100,7 +99,7 @@ pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<Report, Error> {
 /// [`Error::NoSuchSegment`] if no file has the number, [`Error::Io`] if it cannot be read.
 pub fn frames(disk: &dyn Disk, dir: &Path, seq: SegmentSeq) -> Result<FrameReports, Error> {
     let survey = Survey::of(disk, dir)?.only(seq);
-    let classified = survey.classify(&Vouched::by_snapshot(Lsn::ZERO), RAW_LEN_MAX)?;
+    let classified = survey.classify(None, RAW_LEN_MAX)?;
     let path = |name: SegmentName| dir.join(name.to_string());
     match (classified.segments.first(), classified.verdict) {
         (Some(segment), _) => read(disk, dir, segment),
@@ -150,7 +149,7 @@ impl Iterator for FrameReports {
 }
 
 fn look(disk: &dyn Disk, dir: &Path) -> Result<Classified, Error> {
-    Survey::of(disk, dir)?.classify(&Vouched::by_snapshot(Lsn::ZERO), RAW_LEN_MAX)
+    Survey::of(disk, dir)?.classify(None, RAW_LEN_MAX)
 }
 
 fn read(disk: &dyn Disk, dir: &Path, segment: &SegmentSummary) -> Result<FrameReports, Error> {
@@ -183,13 +182,17 @@ mod tests {
         log.append(1, 100);
         log.rotate().expect("a frame");
         log.append(2, 100);
+        log.rotate().expect("a frame");
+        let oldest = log.running.state().sealed[0].seq;
+        log.running.drop_through(oldest).expect("dropped");
+        log.append(3, 100);
         let before = machine.segments();
         let report = verify(&machine.disk, dir()).expect("it can be read");
         assert_eq!(report.verdict, Verdict::CleanEnd);
         assert_eq!(report.log, Some(log.log));
         assert_eq!(report.segments.iter().map(|segment| segment.frames).sum::<u64>(), 2);
         assert_eq!(machine.segments(), before);
-        log.append(3, 100);
+        log.append(4, 100);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Recovery {
         create_dir_all(deps.disk.as_ref(), dir).map_err(Error::io(Operation::Create, dir))?;
         let lock = lock(&deps, dir)?;
         let survey = Survey::of(deps.disk.as_ref(), dir)?;
-        let mut classified = survey.classify(&vouched, config.frame_raw_len_max)?;
+        let mut classified = survey.classify(Some(&vouched), config.frame_raw_len_max)?;
         check(dir, &classified, &vouched)?;
         let unused = repair::make_durable(&deps, dir, &mut classified)?;
         let log = classified.log.or(vouched.log).unwrap_or_else(|| draw_log_id(&deps));

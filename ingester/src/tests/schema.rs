@@ -7,7 +7,24 @@ use types::seam::DmlError;
 use types::{BatchId, PartitionBatch, PartitionKey, TableId, Write};
 
 use super::fixture::{database, rows, table};
-use super::harness::{Harness, create_cpu};
+use super::harness::{Harness, Node, create_cpu};
+
+/// A write of `count` rows that creates table `cpu`, as checked before anybody else did.
+async fn creating_write(node: &Node, count: usize) -> Write {
+    let batch = Arc::new(rows(count, 100));
+    let memory = node.ingester.gate().reserve(batch.size_bytes()).await;
+    Write {
+        database: database(),
+        batches: vec![PartitionBatch {
+            table: table("cpu", 1),
+            key: PartitionKey::of_time(0),
+            batch,
+        }],
+        schema_change: Some(create_cpu()),
+        batch_id: BatchId::default(),
+        memory: memory.expect("there is room"),
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_columns_of_an_acknowledged_write_are_in_the_catalog() {
@@ -25,19 +42,7 @@ async fn a_write_that_lost_a_race_is_told_to_look_again_and_keeps_nothing() {
     let harness = Harness::new();
     let node = harness.start().await;
     node.write(1, 0).await.expect("is acknowledged");
-    // The same creation again, as a request that was checked before the first one committed.
-    let batch = Arc::new(rows(1, 100));
-    let write = Write {
-        database: database(),
-        batches: vec![PartitionBatch {
-            table: table("cpu", 1),
-            key: PartitionKey::of_time(0),
-            batch: Arc::clone(&batch),
-        }],
-        schema_change: Some(create_cpu()),
-        batch_id: BatchId::default(),
-        memory: node.ingester.gate().reserve(batch.size_bytes()).await.expect("there is room"),
-    };
+    let write = creating_write(&node, 1).await;
     assert_eq!(node.ingester.sink().apply(write).await, Err(DmlError::SchemaChanged));
     assert_eq!(node.row_count(0), 1);
 }
@@ -47,18 +52,7 @@ async fn a_write_that_the_log_has_no_room_for_leaves_no_column() {
     let mut harness = Harness::new();
     harness.config.wal.max_size = harness.config.wal.segment_size;
     let node = harness.start().await;
-    let batch = Arc::new(rows(1_000_000, 0));
-    let write = Write {
-        database: database(),
-        batches: vec![PartitionBatch {
-            table: table("cpu", 1),
-            key: PartitionKey::of_time(0),
-            batch: Arc::clone(&batch),
-        }],
-        schema_change: Some(create_cpu()),
-        batch_id: BatchId::default(),
-        memory: node.ingester.gate().reserve(batch.size_bytes()).await.expect("there is room"),
-    };
+    let write = creating_write(&node, 1_000_000).await;
     let refused = node.ingester.sink().apply(write).await.expect_err("four bytes a row, a million");
     assert!(matches!(refused, DmlError::Busy { .. }), "{refused}");
     assert!(harness.catalog.snapshot().table_by_id(TableId::new(1)).is_none());

@@ -41,7 +41,7 @@ fn told(plan: &Plan) -> String {
         for row in rows_as_text(&planned.batches) {
             let _ = writeln!(text, "{row}");
         }
-        for change in &planned.schema_change {
+        if let Some(change) = &planned.schema_change {
             if change.create_database {
                 let _ = writeln!(text, "+ {}", change.database.name);
             }

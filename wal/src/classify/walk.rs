@@ -45,14 +45,15 @@ impl Classified {
 }
 
 /// Walks `images`, which are in the order of their names. Pure: it reads, and decides by what it
-/// read and by what the catalog vouches for.
+/// read and by what the catalog vouches for. Where nobody is asked, segments that were dropped are
+/// not told from segments that are missing in front.
 ///
 /// # Errors
 ///
 /// Only those of reading; what is wrong with the bytes is in the verdict.
 pub fn classify<S: ReadAt + ?Sized>(
     images: &[Image<'_, S>],
-    vouched: &Vouched,
+    vouched: Option<&Vouched>,
     raw_len_max: u32,
 ) -> io::Result<Classified> {
     let mut walk = Walk::new(vouched, raw_len_max);
@@ -73,7 +74,7 @@ pub fn classify<S: ReadAt + ?Sized>(
 }
 
 struct Walk<'v> {
-    vouched: &'v Vouched,
+    vouched: Option<&'v Vouched>,
     raw_len_max: u32,
     log: Option<LogId>,
     epoch: Epoch,
@@ -83,7 +84,7 @@ struct Walk<'v> {
 }
 
 impl<'v> Walk<'v> {
-    fn new(vouched: &'v Vouched, raw_len_max: u32) -> Self {
+    fn new(vouched: Option<&'v Vouched>, raw_len_max: u32) -> Self {
         let epoch = Epoch::ZERO;
         Self {
             vouched,
@@ -208,7 +209,7 @@ impl<'v> Walk<'v> {
         }
         let Some(link) = self.link else {
             // Only what the catalog knows can have been dropped.
-            let known = self.vouched.lsn;
+            let known = self.vouched?.lsn;
             let gap = Why::LsnGap { expected: known.next(), found: first_lsn };
             return (prev.lsn > known).then_some(gap);
         };
@@ -237,8 +238,9 @@ impl<'v> Walk<'v> {
         later: &[Image<'_, S>],
     ) -> io::Result<Option<Voucher>> {
         let expected = self.link.map(|link| link.lsn.next());
-        if expected.is_some_and(|expected| self.vouched.lsn >= expected) {
-            return Ok(Some(Voucher::Catalog(self.vouched.lsn)));
+        let known = self.vouched.map_or(Lsn::ZERO, |vouched| vouched.lsn);
+        if expected.is_some_and(|expected| known >= expected) {
+            return Ok(Some(Voucher::Catalog(known)));
         }
         // Its own header, if that is whole, says nothing of a later sync.
         let behind = at.saturating_add(1);
@@ -256,7 +258,7 @@ impl<'v> Walk<'v> {
 
     /// A log that ends cleanly before what the catalog knows to be in it.
     fn missing_at_end(&self) -> Option<Verdict> {
-        let (link, known) = (self.link?, self.vouched.lsn);
+        let (link, known) = (self.link?, self.vouched?.lsn);
         let last = self.segments.iter().rev().find(|segment| segment.lsns.is_some())?;
         let why = Why::Missing { expected: link.lsn.next(), known };
         (known > link.lsn).then_some(corrupt(last.name(), last.bytes, why))

@@ -50,7 +50,7 @@ impl Survey {
     /// Walks the segments.
     pub(crate) fn classify(
         &self,
-        vouched: &Vouched,
+        vouched: Option<&Vouched>,
         raw_len_max: u32,
     ) -> Result<Classified, Error> {
         let images: Vec<_> =

@@ -42,7 +42,7 @@ pub(super) fn log(sealed: bool) -> Segments {
 /// The ids in whole frames, by the verdict's own account of where they end; `None` if refused.
 pub(super) fn read(segments: &Segments, vouched: Lsn) -> Option<Vec<u64>> {
     let vouched = Vouched::by_snapshot(vouched);
-    let classified = classify(&images(segments), &vouched, RAW_LEN_MAX).expect("memory");
+    let classified = classify(&images(segments), Some(&vouched), RAW_LEN_MAX).expect("memory");
     if matches!(classified.verdict, Verdict::Corrupt { .. }) {
         return None;
     }

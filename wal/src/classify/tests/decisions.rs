@@ -9,7 +9,7 @@ use crate::harness::{Machine, images};
 use crate::vouched::Vouched;
 
 fn verdict(segments: &Segments, vouched: &Vouched) -> Verdict {
-    classify(&images(segments), vouched, 1 << 16).expect("memory").verdict
+    classify(&images(segments), Some(vouched), 1 << 16).expect("memory").verdict
 }
 
 fn alone(segments: &Segments) -> Verdict {

@@ -4,11 +4,8 @@ use types::Lsn;
 use types::effect::{Randomness, SeededRandomness};
 
 use super::damage::{Outcomes, Segments, read};
-use crate::classify::classify;
 use crate::config::Config;
-use crate::harness::images;
 use crate::harness::{Machine, small};
-use crate::vouched::Vouched;
 
 const SECTOR: usize = 512;
 const SUBSETS: u64 = 3000;

@@ -36,7 +36,7 @@ fn a_cut_in_an_older_segment_is_always_refused() {
 #[test]
 fn a_cut_that_takes_what_the_catalog_knows_is_refused() {
     let alone = Vouched::by_snapshot(Lsn::ZERO);
-    let whole = classify(&images(&log(true)), &alone, 1 << 16).expect("memory");
+    let whole = classify(&images(&log(true)), Some(&alone), 1 << 16).expect("memory");
     let [_older, vouched] = check(true, whole.last_lsn().expect("frames"));
     assert_eq!((vouched.undecidable, vouched.whole), (0, 96), "only the seal may go");
     let [_older, alone] = check(true, Lsn::ZERO);
