@@ -65,7 +65,7 @@ impl EmbeddedCatalog {
         let opened = opening::open(dir.as_ref(), log_config, &deps)?;
         let published = Arc::new(Published::new(Arc::clone(&opened.root)));
         let (requests, queue) = mpsc::channel();
-        Worker::start(opened, config, deps, (queue, Arc::clone(&published)))?;
+        Worker::start(opened, &config, deps, (queue, Arc::clone(&published)))?;
         Ok(Self { requests, published, command_bytes_max })
     }
 
@@ -116,7 +116,7 @@ impl CatalogWrite for EmbeddedCatalog {
         }
         let (answer, answered) = oneshot::channel();
         let pending = Pending { command, encoded, answer };
-        self.requests.send(Request::Apply(pending)).map_err(|_| Error::Closed)?;
+        self.requests.send(Request::Apply(Box::new(pending))).map_err(|_| Error::Closed)?;
         answered.await.unwrap_or(Err(Error::Unknown))
     }
 }

@@ -19,7 +19,7 @@ const FLAGS: [&str; 8] = [
 ];
 
 fn assert_nothing_refused(server: &Server) {
-    assert_eq!(server.metric("forebay_http_requests_total", "5xx"), 0);
+    assert_eq!(server.metric("forebay_write_requests_total", "ServerError"), 0);
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<Report, Error> {
     let report = segments(disk, dir)?;
     for segment in &report.segments {
         match read(disk, dir, segment) {
-            Ok(frames) => frames.map(|frame| frame.map(drop)).collect::<Result<(), _>>()?,
+            Ok(mut frames) => frames.try_for_each(|frame| frame.map(drop))?,
             Err(error) if is_gone(&error) => {}
             Err(error) => return Err(error),
         }

@@ -20,8 +20,8 @@ use crate::snapshot::Snapshot;
 /// What the worker is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// A command.
-    Apply(Pending),
+    /// A command; boxed, because an end is small.
+    Apply(Box<Pending>),
     /// The end, behind all that was queued before it.
     Close(Sender<Result<(), Error>>),
 }
@@ -50,7 +50,7 @@ impl Worker {
     /// Starts the worker and the archivist behind it.
     pub(super) fn start(
         opened: Opened,
-        config: Config,
+        config: &Config,
         deps: wal::Deps,
         (requests, published): (Receiver<Request>, Arc<Published>),
     ) -> Result<(), Error> {
@@ -68,7 +68,7 @@ impl Worker {
         while let Ok(request) = self.requests.recv() {
             let closing = match request {
                 Request::Apply(first) => {
-                    let (batch, closing) = self.gather(first);
+                    let (batch, closing) = self.gather(*first);
                     if self.settle(batch).is_break() {
                         return;
                     }
@@ -91,7 +91,7 @@ impl Worker {
         batch.judge(first, &self.limits);
         while batch.has_room() {
             match self.requests.try_recv() {
-                Ok(Request::Apply(pending)) => batch.judge(pending, &self.limits),
+                Ok(Request::Apply(pending)) => batch.judge(*pending, &self.limits),
                 Ok(Request::Close(answer)) => return (batch, Some(answer)),
                 Err(_) => break,
             }

@@ -37,7 +37,8 @@ impl<'a> RowGroups<'a> {
     ) -> Option<A> {
         let file_schema = self.file.parquet_schema();
         let converter = StatisticsConverter::try_new(&column.name, self.schema, file_schema);
-        let converter = converter.ok()?;
+        // A column without any value has no statistics at all: that is no count of zero nulls.
+        let converter = converter.ok()?.with_missing_null_counts_as_zero(false);
         converter.parquet_column_index()?;
         read(&converter, self.groups()).ok()
     }

@@ -136,6 +136,9 @@ impl State {
             });
         }
         partitions.retain(|_, held| !held.is_empty());
+        if by_force {
+            readers.retain(|_, reader| reader.version >= *oldest);
+        }
     }
 }
 
@@ -238,7 +241,7 @@ impl TableReader for Scan {
             at_turn(&key);
         }
         let mut state = self.buffer.state.lock();
-        if self.version < state.oldest {
+        if !state.readers.contains_key(&self.number) {
             return Err(QueryError::SnapshotTooOld { version: self.version, oldest: state.oldest });
         }
         state.turns += 1;

@@ -126,5 +126,5 @@ async fn parameters_have_names_or_numbers() {
 #[tokio::test]
 async fn now_is_the_time_of_the_clock() {
     let text = one_row().pretty("SELECT now()").await;
-    assert!(text.contains("2013-01-01T06:00:00Z"), "{text}");
+    assert!(text.contains("2013-01-01T06:00:00"), "{text}");
 }

@@ -110,7 +110,10 @@ mod tests {
         }
     }
 
-    fn batch(rows: &[(u8, i64, Vec<(u8, u64)>)]) -> Batch {
+    /// A host, a time, and fields as kinds and seeds.
+    type Row = (u8, i64, Vec<(u8, u64)>);
+
+    fn batch(rows: &[Row]) -> Batch {
         let mut tags = TagSetBuilder::default();
         let mut builder = BatchBuilder::new();
         for (host, time, fields) in rows {

@@ -171,6 +171,7 @@ mod tests {
 
     type Row = (u8, u8, i64, Option<i64>, Option<i64>);
     type Point = (Option<String>, Option<String>, i64);
+    type Values = (Option<i64>, Option<i64>);
 
     fn name(text: &str) -> ColumnName {
         ColumnName::new(text).expect("a good name")
@@ -196,7 +197,7 @@ mod tests {
         Arc::new(builder.finish())
     }
 
-    fn model(rows: &[Row]) -> BTreeMap<Point, (Option<i64>, Option<i64>)> {
+    fn model(rows: &[Row]) -> BTreeMap<Point, Values> {
         let mut points = BTreeMap::new();
         let some = |text: String| (!text.is_empty()).then_some(text);
         for (a, b, time, x, y) in rows {
@@ -209,7 +210,7 @@ mod tests {
         points
     }
 
-    fn read(batch: &Batch) -> Vec<(Point, (Option<i64>, Option<i64>))> {
+    fn read(batch: &Batch) -> Vec<(Point, Values)> {
         let value = |field: &str, row: usize| {
             let column = batch.field(field)?.values.as_primitive::<Int64Type>();
             column.is_valid(row).then(|| column.value(row))

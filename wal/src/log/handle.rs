@@ -38,7 +38,6 @@ impl<T: Send + 'static> LogHandle<T> {
     ///
     /// Gives the payload back if the log is closed, or the space is smaller than the frame. Then
     /// nothing was queued.
-    #[expect(clippy::result_large_err, reason = "the payload comes back by value, as it came")]
     pub fn append(&self, append: Append<T>) -> Result<(), (Error, T)> {
         let needed = append.body.frame_len();
         let reserved = append.space.bytes();

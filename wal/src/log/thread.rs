@@ -60,12 +60,15 @@ where
     Ok(LogHandle::new(running))
 }
 
+/// A log whose thread has not started: the handle's side, the thread's side, the lock between runs.
+pub(crate) type Assembled<T, O> = (Running<T>, Worker<T, O>, Box<dyn DirLock>);
+
 /// Puts a log together and opens its first segment. Whoever gets the worker is its thread.
 pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
     origin: Origin,
     observer: O,
     background: bool,
-) -> Result<(Running<T>, Worker<T, O>, Box<dyn DirLock>), Error> {
+) -> Result<Assembled<T, O>, Error> {
     let Origin { dir, config, deps, lock, log, epoch, link, next_seq, segments, unused } = origin;
     let room = Room::new(config.max_size, segments.iter().map(|segment| segment.bytes).sum());
     let segments = Arc::new(Segments {

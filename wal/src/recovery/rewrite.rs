@@ -53,7 +53,7 @@ pub(super) fn rewrite(
 
 /// Encodes the seal behind the last frame, in the segment's own epoch.
 fn seal(
-    window: &mut Window<&Box<dyn DiskFile>>,
+    window: &mut Window<impl ReadAt>,
     path: &Path,
     link: Link,
     out: &mut Vec<u8>,
@@ -77,7 +77,7 @@ struct Prefix<'a> {
 fn write_somewhere(
     disk: &dyn Disk,
     dir: &Path,
-    window: &mut Window<&Box<dyn DiskFile>>,
+    window: &mut Window<impl ReadAt>,
     source: &Prefix<'_>,
 ) -> Result<&'static str, Error> {
     let mut full = None;
@@ -144,7 +144,7 @@ impl Failed {
 
 fn write(
     file: &dyn DiskFile,
-    window: &mut Window<&Box<dyn DiskFile>>,
+    window: &mut Window<impl ReadAt>,
     source: &Prefix<'_>,
 ) -> Result<(), Failed> {
     let mut at = 0;
