@@ -58,14 +58,14 @@ impl EmbeddedCatalog {
     ///
     /// [`Error::Corrupt`] if bytes that were durable are not there as they were written; nothing is
     /// changed then. [`Error::Log`] if the directory is in use, or the disk fails.
-    pub fn open(dir: impl AsRef<Path>, config: Config, deps: wal::Deps) -> Result<Self, Error> {
+    pub fn open(dir: impl AsRef<Path>, config: &Config, deps: wal::Deps) -> Result<Self, Error> {
         let log_config = config.log();
         let command_bytes_max =
             usize::try_from(log_config.frame_raw_len_max / 2).unwrap_or(usize::MAX);
         let opened = opening::open(dir.as_ref(), log_config, &deps)?;
         let published = Arc::new(Published::new(Arc::clone(&opened.root)));
         let (requests, queue) = mpsc::channel();
-        Worker::start(opened, &config, deps, (queue, Arc::clone(&published)))?;
+        Worker::start(opened, config, deps, (queue, Arc::clone(&published)))?;
         Ok(Self { requests, published, command_bytes_max })
     }
 

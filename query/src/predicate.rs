@@ -52,7 +52,6 @@ fn has_subquery(filter: &Expr) -> bool {
 /// The filters on the primary key, as a test of what is known about many rows at once.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyPredicate {
-    schema: SchemaRef,
     /// Nothing if no filter can prune.
     pruning: Option<Arc<PruningPredicate>>,
     text: String,
@@ -71,7 +70,7 @@ impl KeyPredicate {
                 PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(filter)
             }
         };
-        Ok(Self { schema: Arc::clone(schema), pruning, text: text.join(" AND ") })
+        Ok(Self { pruning, text: text.join(" AND ") })
     }
 
     /// The filters for people.
@@ -86,7 +85,7 @@ impl KeyPredicate {
 
     /// The numbers of the row groups of a file that may have rows that pass.
     pub(crate) fn row_groups(&self, file: &ArrowReaderMetadata) -> Vec<usize> {
-        let kept = self.keep(&RowGroups::new(file, &self.schema));
+        let kept = self.keep(&RowGroups::new(file));
         let numbered = kept.into_iter().enumerate();
         numbered.filter_map(|(at, kept)| kept.then_some(at)).collect()
     }

@@ -145,7 +145,7 @@ fn a_load_that_is_killed_and_repeated_leaves_each_row_once() {
     let server = dir.serve(&[]);
     std::thread::scope(|scope| {
         // The client gives up when the server is gone for good.
-        scope.spawn(|| server.run(&["write", "-d", "nyc", "--timeout", "1s", &path()], b""));
+        scope.spawn(|| server.run(&["write", "-d", "nyc", "--retry-timeout", "1s", &path()], b""));
         wait_until("a part of the file is there", || {
             server.metric("forebay_buffer_rows", "") > 50_000
         });

@@ -12,7 +12,7 @@ use crate::stage::{deps, small};
 
 fn open(dir: &Path, disk: Arc<dyn Disk>, limits: Limits) -> Arc<dyn CatalogWrite> {
     let config = Config { limits, ..small() };
-    Arc::new(EmbeddedCatalog::open(dir, config, deps(disk)).expect("a new catalog"))
+    Arc::new(EmbeddedCatalog::open(dir, &config, deps(disk)).expect("a new catalog"))
 }
 
 mod memory {

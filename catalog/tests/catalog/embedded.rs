@@ -100,7 +100,7 @@ async fn a_limit_that_was_lowered_refuses_nothing_that_is_there() {
     }
     let limits = Limits { databases_max: 0, tables_max: 0, columns_max: 0 };
     let config = Config { limits, ..small() };
-    let catalog = EmbeddedCatalog::open(DIR, config, deps(Arc::new(disk.clone())));
+    let catalog = EmbeddedCatalog::open(DIR, &config, deps(Arc::new(disk.clone())));
     assert_eq!(*catalog.expect("it opens").snapshot(), state);
 }
 
@@ -180,7 +180,7 @@ async fn a_full_disk_refuses_with_nothing_kept_and_resumes_without_a_restart() {
     let disk = ModelDisk::new(1);
     let clock = Arc::new(ManualClock::at(0));
     let deps = wal::Deps { clock: clock.clone(), ..deps(Arc::new(disk.clone())) };
-    let catalog = EmbeddedCatalog::open(DIR, small(), deps).expect("a new catalog");
+    let catalog = EmbeddedCatalog::open(DIR, &small(), deps).expect("a new catalog");
     let commands = commands(100);
     let states = states(&commands);
     disk.set_capacity(Some(disk.used() + 1_000));

@@ -39,7 +39,7 @@ pub(crate) fn small() -> Config {
 
 /// Opens the catalog on `disk`.
 pub(crate) fn open(disk: &ModelDisk) -> Result<EmbeddedCatalog, catalog::Error> {
-    EmbeddedCatalog::open(DIR, small(), deps(Arc::new(disk.clone())))
+    EmbeddedCatalog::open(DIR, &small(), deps(Arc::new(disk.clone())))
 }
 
 /// Commands that all succeed, one after the other: a table, a log, files over a few partitions.

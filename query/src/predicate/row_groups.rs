@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, UInt64Array};
-use arrow::datatypes::SchemaRef;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, ScalarValue};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
@@ -12,17 +11,15 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::errors::Result;
 use parquet::file::metadata::RowGroupMetaData;
 
-/// The row groups of one file, seen through the columns of the table.
+/// The row groups of one file.
 #[derive(Debug)]
 pub(super) struct RowGroups<'a> {
     file: &'a ArrowReaderMetadata,
-    /// The table's schema: statistics come in the types that the filters expect.
-    schema: &'a SchemaRef,
 }
 
 impl<'a> RowGroups<'a> {
-    pub(super) const fn new(file: &'a ArrowReaderMetadata, schema: &'a SchemaRef) -> Self {
-        Self { file, schema }
+    pub(super) const fn new(file: &'a ArrowReaderMetadata) -> Self {
+        Self { file }
     }
 
     fn groups(&self) -> &'a [RowGroupMetaData] {
@@ -35,8 +32,10 @@ impl<'a> RowGroups<'a> {
         column: &Column,
         read: impl Fn(&StatisticsConverter<'_>, &'a [RowGroupMetaData]) -> Result<A>,
     ) -> Option<A> {
-        let file_schema = self.file.parquet_schema();
-        let converter = StatisticsConverter::try_new(&column.name, self.schema, file_schema);
+        // Columns are found by their position, so the schema has to be the file's own: a table may
+        // have gained columns since.
+        let (schema, columns) = (self.file.schema(), self.file.parquet_schema());
+        let converter = StatisticsConverter::try_new(&column.name, schema, columns);
         // A column without any value has no statistics at all: that is no count of zero nulls.
         let converter = converter.ok()?.with_missing_null_counts_as_zero(false);
         converter.parquet_column_index()?;

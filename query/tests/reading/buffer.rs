@@ -222,6 +222,16 @@ struct Scan {
     partitions: Vec<PartitionRef>,
 }
 
+impl Scan {
+    /// Whoever had to give way is told so, whatever is left of its partitions.
+    fn check_registered(&self) -> Result<(), QueryError> {
+        let state = self.buffer.state.lock();
+        let (version, oldest) = (self.version, state.oldest);
+        let registered = state.readers.contains_key(&self.number);
+        registered.then_some(()).ok_or(QueryError::SnapshotTooOld { version, oldest })
+    }
+}
+
 impl TableReader for Scan {
     fn partitions(&self) -> &[PartitionRef] {
         &self.partitions
@@ -232,6 +242,7 @@ impl TableReader for Scan {
         partition: PartitionId,
         in_files: &[LsnRange],
     ) -> Result<Vec<Chunk>, QueryError> {
+        self.check_registered()?;
         let key = self.buffer.state.lock().partitions.keys().find_map(|(table, key)| {
             let found = *table == self.table && PartitionId::of(*table, key) == partition;
             found.then(|| key.clone())
@@ -240,10 +251,8 @@ impl TableReader for Scan {
         if let Some(at_turn) = &mut *self.buffer.at_turn.lock() {
             at_turn(&key);
         }
+        self.check_registered()?;
         let mut state = self.buffer.state.lock();
-        if !state.readers.contains_key(&self.number) {
-            return Err(QueryError::SnapshotTooOld { version: self.version, oldest: state.oldest });
-        }
         state.turns += 1;
         let held = state.partitions.get(&(self.table, key.clone()));
         let chunks = held.into_iter().flatten().map(|held| held.chunk.clone());

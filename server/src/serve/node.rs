@@ -77,7 +77,7 @@ async fn open_catalog(
         columns_max: config.limits.columns,
     };
     let catalog_config = catalog::Config { limits, ..catalog::Config::default() };
-    let open = move || EmbeddedCatalog::open(dir, catalog_config, deps);
+    let open = move || EmbeddedCatalog::open(dir, &catalog_config, deps);
     Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
 }
 
