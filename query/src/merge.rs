@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::row::RowConverter;
 use datafusion::execution::memory_pool::MemoryReservation;
 use futures::{StreamExt, stream};
@@ -99,7 +99,8 @@ impl Merge {
             self.points.end(source);
             return Ok(());
         };
-        let columns: Vec<_> = self.key.iter().map(|at| batch.column(*at).clone()).collect();
+        let columns: Vec<_> =
+            self.key.iter().map(|at| ArrayRef::clone(batch.column(*at))).collect();
         let keys = self.keys.convert_columns(&columns)?;
         self.keys_bytes[source] = keys.size();
         self.memory.try_resize(self.keys_bytes.iter().sum())?;

@@ -96,7 +96,7 @@ impl PartitionScan {
         );
         let shared = Shared {
             files_pruned: input.visits.files_pruned,
-            queue: Mutex::new(input.visits.queue.into()),
+            queue: Mutex::new(input.visits.queue),
             schema: input.schema,
             output: input.output,
             predicate: input.predicate,

@@ -69,6 +69,10 @@ fn check_after(disk: &ModelDisk, answered: usize, commands: &[Command], states: 
 }
 
 /// Dies at every call in turn, the calls of opening and closing included.
+#[expect(
+    clippy::print_stdout,
+    reason = "a failed test shows the call and the seed that it died at"
+)]
 fn crash_at_every_call(cut: Cut) {
     let commands = commands(COMMANDS);
     let states = states(&commands);

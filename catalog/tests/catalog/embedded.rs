@@ -179,7 +179,8 @@ async fn a_snapshot_of_a_later_format_is_refused_and_not_taken_for_damage() {
 async fn a_full_disk_refuses_with_nothing_kept_and_resumes_without_a_restart() {
     let disk = ModelDisk::new(1);
     let clock = Arc::new(ManualClock::at(0));
-    let deps = wal::Deps { clock: clock.clone(), ..deps(Arc::new(disk.clone())) };
+    let deps =
+        wal::Deps { clock: Arc::<ManualClock>::clone(&clock), ..deps(Arc::new(disk.clone())) };
     let catalog = EmbeddedCatalog::open(DIR, &small(), deps).expect("a new catalog");
     let commands = commands(100);
     let states = states(&commands);

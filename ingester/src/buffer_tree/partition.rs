@@ -80,7 +80,6 @@ impl Partition {
     }
 
     /// Adds a batch, or gives it back if the partition was removed from its table meanwhile.
-    #[expect(clippy::result_large_err, reason = "the batch comes back by value, as it came")]
     pub(crate) fn push(
         &self,
         batch: DurableBatch,

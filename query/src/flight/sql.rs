@@ -18,13 +18,13 @@ use crate::request::Answer;
 pub(super) fn frames(answer: Answer) -> impl Stream<Item = Result<FlightData, Error>> {
     let schema = wire::schema(&answer.schema);
     let to = SchemaRef::clone(&schema);
-    let rows = answer.stream.map(move |batch| as_sent(batch?, &to));
+    let rows = answer.stream.map(move |batch| as_sent(&batch?, &to));
     FlightDataEncoderBuilder::new()
         .with_schema(schema)
         .build(rows.map_err(|error| FlightError::from_external_error(Box::new(error))))
         .map_err(wire::error)
 }
 
-fn as_sent(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Error> {
-    wire::batch(&batch, schema).map_err(wire::fault)
+fn as_sent(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Error> {
+    wire::batch(batch, schema).map_err(|error| wire::fault(&error))
 }

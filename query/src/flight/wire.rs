@@ -106,7 +106,7 @@ pub(super) fn error(error: FlightError) -> Error {
 }
 
 /// The error of rows that do not fit a schema that was made for them.
-pub(super) fn fault(error: ArrowError) -> Error {
+pub(super) fn fault(error: &ArrowError) -> Error {
     Error::Fault { reason: error.to_string() }
 }
 

@@ -135,7 +135,8 @@ fn chunks() -> Vec<(PartitionRef, Chunk)> {
         (vec![("host", "b")], TIME + 1, ("n", FieldValue::I64(-2))),
         (vec![("host", "a"), ("region", "eu")], TIME + DAY_NS, ("up", FieldValue::Bool(true))),
     ];
-    let chunk = |(at, (mut tags, time, (name, value))): (usize, (Vec<(&str, &str)>, i64, _))| {
+    type Row<'a> = (Vec<(&'a str, &'a str)>, i64, (&'a str, FieldValue<'a>));
+    let chunk = |(at, (mut tags, time, (name, value))): (usize, Row<'_>)| {
         let mut builder = BatchBuilder::new();
         let mut tag_set = TagSetBuilder::default();
         let name = column(name);

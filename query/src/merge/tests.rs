@@ -63,8 +63,11 @@ async fn merged(sources: &[Vec<Row>], columns: &[&str], batch_rows: usize) -> Ve
     merged.try_collect().await.expect("the sources have no error")
 }
 
+type Point = (Option<String>, i64);
+type Values = (Option<i64>, Option<i64>);
+
 fn check(sources: &[Vec<Row>], batch_rows: usize) {
-    let mut model: BTreeMap<(Option<String>, i64), (Option<i64>, Option<i64>)> = BTreeMap::new();
+    let mut model: BTreeMap<Point, Values> = BTreeMap::new();
     for (host, time, x, y) in sources.iter().flatten() {
         let host = (*host > 0).then(|| format!("h{host}"));
         let point = model.entry((host, *time)).or_default();

@@ -74,11 +74,16 @@ impl FakeBuffer {
         held.sort_by_key(|held| held.chunk.lsns);
     }
 
-    /// The chunks within `lsns` are in a file since `version`.
-    pub(crate) fn replace(&self, table: TableId, lsns: LsnRange, version: CatalogVersion) {
+    /// The chunks of the partition at `place` within `lsns` are in a file since `version`. Batches
+    /// of other partitions lie between them, and are in no file by that.
+    pub(crate) fn replace(
+        &self,
+        place: &(TableId, PartitionKey),
+        lsns: LsnRange,
+        version: CatalogVersion,
+    ) {
         let mut state = self.state.lock();
-        let of_table = state.partitions.iter_mut().filter(|(place, _)| place.0 == table);
-        for held in of_table.flat_map(|(_, held)| held) {
+        for held in state.partitions.get_mut(place).into_iter().flatten() {
             if lsns.covers(held.chunk.lsns) {
                 held.replaced_at = Some(version);
             }

@@ -268,7 +268,7 @@ impl World {
             sort_key: SortKeyChange { expected, new },
             file,
         }));
-        self.buffer.replace(self.table.id, lsns, version);
+        self.buffer.replace(&(self.table.id, key.clone()), lsns, version);
         true
     }
 
