@@ -1,6 +1,7 @@
 //! What can be asked of the catalog: one command, one step, all of it or nothing.
 
 use serde::{Deserialize, Serialize};
+use types::effect::Randomness;
 use types::{
     DatabaseId, Epoch, LogId, Lsn, PartitionKey, RequestId, SchemaChange, SortKey, TableId,
 };
@@ -14,6 +15,14 @@ pub struct Command {
     pub request: RequestId,
     /// What is to happen.
     pub action: Action,
+}
+
+impl Command {
+    /// `action` under a request id that is drawn for it.
+    pub fn new(action: Action, randomness: &dyn Randomness) -> Self {
+        let request = RequestId::from_random(randomness.next_u64(), randomness.next_u64());
+        Self { request, action }
+    }
 }
 
 /// A conditional change of the catalog. Each is judged against the newest version.

@@ -80,6 +80,13 @@ impl Ingester for Node {
         if self.persist.is_saturated() {
             degraded.push("persisting is saturated".to_owned());
         }
+        let persist::State { retrying_store, retrying_catalog, .. } = self.persist.state();
+        if retrying_store > 0 {
+            degraded.push(format!("the object store fails: {retrying_store} persist jobs wait"));
+        }
+        if retrying_catalog > 0 {
+            degraded.push(format!("the catalog fails: {retrying_catalog} persist jobs wait"));
+        }
         degraded
     }
 

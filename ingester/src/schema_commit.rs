@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use catalog::{Action, CatalogWrite, Command};
 use types::effect::Randomness;
 use types::seam::DmlError;
-use types::{ErrorKind, RequestId, SchemaChange};
+use types::{ErrorKind, SchemaChange};
 
 use crate::dml_sink::wal_sink::SchemaCommit;
 use crate::state::RETRY_AFTER;
@@ -21,10 +21,8 @@ pub(crate) struct CatalogSchemaCommit {
 #[async_trait]
 impl SchemaCommit for CatalogSchemaCommit {
     async fn commit(&self, change: SchemaChange) -> Result<(), DmlError> {
-        let request =
-            RequestId::from_random(self.randomness.next_u64(), self.randomness.next_u64());
-        let action = Action::ChangeSchema(change);
-        let outcome = self.catalog.apply(Command { request, action }).await;
+        let command = Command::new(Action::ChangeSchema(change), &*self.randomness);
+        let outcome = self.catalog.apply(command).await;
         outcome.map(|_| ()).map_err(|error| refusal(&error))
     }
 }

@@ -66,7 +66,9 @@ impl WalTracker {
     pub(crate) fn settled(&self, partition: PartitionId, lsns: LsnRange) {
         for references in self.segments.lock().values_mut() {
             if let Some(unsettled) = references.unsettled.get_mut(&partition) {
-                unsettled.retain(|lsn| !lsns.contains(*lsn));
+                let first = unsettled.partition_point(|lsn| *lsn < lsns.first());
+                let end = unsettled.partition_point(|lsn| *lsn <= lsns.last());
+                unsettled.drain(first..end);
                 if unsettled.is_empty() {
                     references.unsettled.remove(&partition);
                 }

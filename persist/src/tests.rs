@@ -23,8 +23,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use types::effect::{ManualClock, Randomness, SeededRandomness};
 use types::schema::TableChange;
 use types::{
-    ColumnDef, ColumnKind, Epoch, FieldType, LogId, Lsn, MemoryBudget, RequestId, SchemaChange,
-    SchemaVersion, SortKey,
+    ColumnDef, ColumnKind, Epoch, FieldType, LogId, Lsn, MemoryBudget, SchemaChange, SchemaVersion,
+    SortKey,
 };
 
 use crate::fixture::{Row, database, job_from, table, tag};
@@ -86,9 +86,7 @@ async fn world(seed: u64, more_tags: &[&str]) -> World {
 
 impl World {
     async fn apply(&self, action: Action) {
-        let random = || self.randomness.next_u64();
-        let request = RequestId::from_random(random(), random());
-        let command = Command { request, action };
+        let command = Command::new(action, &*self.randomness);
         self.catalog.apply(command).await.expect("is taken");
     }
 

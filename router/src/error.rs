@@ -189,17 +189,6 @@ impl Error {
 
     /// The error and its causes in one text, for who has to act on it.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            // Some causes stand in the text already, because they say all that there is to say.
-            let more = error.to_string();
-            if !text.ends_with(&more) {
-                text.push_str(": ");
-                text.push_str(&more);
-            }
-            cause = error.source();
-        }
-        text
+        types::error::chain(self)
     }
 }

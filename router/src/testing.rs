@@ -203,7 +203,7 @@ impl CheckingSink {
         let database = snapshot.database(&write.database.name);
         let database = database.expect("the schema change made the database");
         assert_eq!(database.id, write.database.id, "one name, one id");
-        for PartitionBatch { table, key, batch } in &write.batches {
+        for PartitionBatch { table, key, batch, .. } in &write.batches {
             assert!(batch.rows() > 0, "a batch has at least one row");
             let schema = &database.tables[&table.name].schema;
             assert_eq!(schema.table, **table, "one name, one id");
@@ -247,7 +247,7 @@ impl DmlSink for CheckingSink {
 
 /// Rows as `table day | tags | time | fields`, batch by batch.
 pub(crate) fn rows_as_text(batches: &[PartitionBatch]) -> Vec<String> {
-    let rows = batches.iter().flat_map(|PartitionBatch { table, key, batch }| {
+    let rows = batches.iter().flat_map(|PartitionBatch { table, key, batch, .. }| {
         (0..batch.rows())
             .map(move |row| format!("{} {key} | {}", table.name, row_as_text(batch, row)))
     });

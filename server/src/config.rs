@@ -269,4 +269,4 @@ fn word(value: &impl ValueEnum) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

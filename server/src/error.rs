@@ -115,20 +115,10 @@ impl Error {
     }
 }
 
-/// The error and its causes, from the outermost to the first.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use types::error::chain;
+
     use super::*;
 
     #[test]

@@ -22,9 +22,11 @@ mod telemetry;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use types::error::chain;
+
 use crate::cli::Command;
 use crate::config::ServeConfig;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::exit::Code;
 use crate::machine::Machine;
 

@@ -11,6 +11,8 @@ mod routes;
 mod signals;
 mod status;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::io::Read;
 use crate::server::{DataDir, Server, wait_until};
 use crate::whole_year::{assert_whole, load};
 
-const FLAGS: [&str; 8] = [
+pub(crate) const FLAGS: [&str; 8] = [
     "--persist-workers",
     "2",
     "--persist-queue-depth",

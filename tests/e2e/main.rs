@@ -9,8 +9,11 @@
 //! | [`housekeeping`] | does housekeeping refuse a write, do slow readers hold one up? |
 //! | [`one_row`] | what do very small writes cost? |
 //! | [`refusal`] | is what is refused told, and nothing else lost? |
+//! | `figures` | how long does it take? (with the feature `benches`) |
 
 mod duckdb;
+#[cfg(feature = "benches")]
+mod figures;
 mod flights;
 mod housekeeping;
 mod kill;

@@ -2,9 +2,11 @@
 
 mod http;
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
 use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
@@ -12,7 +14,10 @@ use tempfile::TempDir;
 
 pub(crate) use http::wait_until;
 
-const FOREBAY: &str = env!("CARGO_BIN_EXE_forebay");
+/// The binary of this build, or another one: so that a release build is tried in the same way.
+static FOREBAY: LazyLock<OsString> = LazyLock::new(|| {
+    std::env::var_os("FOREBAY_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_forebay").into())
+});
 
 /// Warnings that a test may cause; any other, and every error, fails it.
 const EXPECTED_WARNINGS: [&str; 1] = ["ending at once"];
@@ -59,7 +64,7 @@ pub(crate) struct Server {
 
 impl Server {
     fn start(data_dir: &Path, flags: &[&str], wait: Wait) -> Self {
-        let mut child = Command::new(FOREBAY)
+        let mut child = Command::new(&*FOREBAY)
             .args(["serve", "--bind", "127.0.0.1:0", "--log-format", "json", "--data-dir"])
             .arg(data_dir)
             .args(flags)
@@ -75,7 +80,7 @@ impl Server {
 
     /// Runs a client command against this server.
     pub(crate) fn run(&self, words: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new(FOREBAY)
+        let mut child = Command::new(&*FOREBAY)
             .args(words)
             .env("FOREBAY_HOST", &self.url)
             .stdin(Stdio::piped())

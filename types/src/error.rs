@@ -1,5 +1,7 @@
 //! What a caller has to do about an error, whatever crate it comes from.
 
+use std::error::Error;
+
 /// Each crate's error says one of these with `kind()`; the edge maps them to status codes in one
 /// table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,4 +19,20 @@ pub enum ErrorKind {
     Corrupt,
     /// This process cannot go on; what it acknowledged is safe on disk.
     Fatal,
+}
+
+/// The error and its causes in one text, from the outermost to the first. A cause that its error
+/// repeats is told once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -61,6 +61,11 @@ impl MemoryBudget {
         self.limit
     }
 
+    /// Bytes that queries may use, with what they keep alive in the buffer: a quarter.
+    pub const fn query_share(&self) -> u64 {
+        self.limit / 4
+    }
+
     /// The bytes that all owners hold.
     pub fn used(&self) -> u64 {
         self.total.load(Ordering::Relaxed)

@@ -19,12 +19,20 @@ pub struct PartitionBatch {
     pub key: PartitionKey,
     /// Its rows, at least one.
     pub batch: Arc<Batch>,
+    partition: PartitionId,
 }
 
 impl PartitionBatch {
+    /// The rows of `batch`, which belong to the partition of `table` and `key`. The partition's id
+    /// is derived here, on the thread of the request, so that the log's thread finds it ready.
+    pub fn new(table: Arc<TableRef>, key: PartitionKey, batch: Arc<Batch>) -> Self {
+        let partition = PartitionId::of(table.id, &key);
+        Self { table, key, batch, partition }
+    }
+
     /// The partition that the rows belong to.
-    pub fn partition(&self) -> PartitionId {
-        PartitionId::of(self.table.id, &self.key)
+    pub const fn partition(&self) -> PartitionId {
+        self.partition
     }
 }
 

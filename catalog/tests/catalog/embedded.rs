@@ -162,7 +162,7 @@ async fn a_log_that_lost_its_beginning_is_refused() {
     }
     let segments = paths(&disk, "/catalog/log", ".wal");
     let text = check_corrupt(&disk, &segments[0]);
-    assert!(text.contains("where 1 was expected"), "{text}");
+    assert!(text.contains("begins with LSN") && text.contains("where 1 was expected"), "{text}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use types::seam::DurableBatch;
-use types::{DatabaseRef, PartitionId, PartitionKey, TableRef};
+use types::{DatabaseRef, PartitionBatch, PartitionId, TableRef};
 
 use super::partition::{Partition, PartitionSize};
 
@@ -41,7 +41,7 @@ impl TableBuffer {
         now: Duration,
     ) -> (Arc<Partition>, PartitionSize) {
         loop {
-            let partition = self.partition_for(&batch.batch.key);
+            let partition = self.partition_for(&batch.batch);
             match partition.push(batch, now) {
                 Ok(size) => return (partition, size),
                 // It was removed as empty in between; the next one is in the map.
@@ -50,8 +50,8 @@ impl TableBuffer {
         }
     }
 
-    fn partition_for(&self, key: &PartitionKey) -> Arc<Partition> {
-        let id = PartitionId::of(self.table.id, key);
+    fn partition_for(&self, batch: &PartitionBatch) -> Arc<Partition> {
+        let id = batch.partition();
         if let Some(known) = self.partition(id) {
             return known;
         }
@@ -60,7 +60,7 @@ impl TableBuffer {
             Arc::new(Partition::new(
                 Arc::clone(&self.database),
                 Arc::clone(&self.table),
-                key.clone(),
+                batch.key.clone(),
             ))
         });
         Arc::clone(partition)

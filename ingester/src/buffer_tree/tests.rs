@@ -62,7 +62,7 @@ impl Fixture {
             lsn: Lsn::new(lsn),
             segment: SegmentSeq::new(0),
             database: database(),
-            batch: PartitionBatch { table: table("cpu", 1), key, batch },
+            batch: PartitionBatch::new(table("cpu", 1), key, batch),
             memory,
         });
     }

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use types::effect::{Clock, Randomness};
-use types::{Epoch, LogId, Lsn, MemoryBudget, RequestId, Reservation};
+use types::{Epoch, LogId, Lsn, MemoryBudget, Reservation};
 use wal::{Recovery, Vouched};
 
 use super::{Failure, Node};
@@ -24,6 +24,7 @@ use crate::metrics::{StateCollector, WalMetrics};
 use crate::persisting::completion::{Completion, SettledJobs};
 use crate::persisting::driver::PersistDriver;
 use crate::persisting::hot_queue::{HotPartition, HotQueue};
+use crate::persisting::housekeeping::Housekeeping;
 use crate::persisting::on_demand::PersistOnDemand;
 use crate::persisting::segment_dropper::{DropSignal, SegmentDropper};
 use crate::persisting::triggers;
@@ -93,10 +94,8 @@ impl OpenedLog {
             Error::Task { task: "recover the log", message: error.to_string() }
         })??;
         let (id, epoch) = (recovery.log_id(), recovery.epoch().next());
-        let request =
-            RequestId::from_random(deps.randomness.next_u64(), deps.randomness.next_u64());
-        let action = Action::OpenLog { log: id, epoch };
-        deps.catalog.apply(Command { request, action }).await?;
+        let open = Command::new(Action::OpenLog { log: id, epoch }, &*deps.randomness);
+        deps.catalog.apply(open).await?;
         Ok(Self { recovery, id, epoch })
     }
 }
@@ -132,7 +131,7 @@ impl Parts {
         let (hot_queue, hot) = HotQueue::new();
         let limits = BufferLimits {
             hot_partition_bytes: config.hot_partition_size,
-            retired_bytes_max: query_share(&deps.memory),
+            retired_bytes_max: deps.memory.query_share(),
         };
         let clock = Arc::clone(&deps.clock);
         let tree = Arc::new(BufferTree::new(limits, Arc::new(hot_queue), clock));
@@ -212,11 +211,19 @@ impl Parts {
         let failure: Arc<Failure> = Arc::new(watch::Sender::new(None));
         let (driver, config) = (self.driver, self.config);
         let clock = Arc::clone(&self.deps.clock);
+        let housekeeping = Arc::new(Housekeeping::default());
         let tasks = vec![
             task(triggers::hot_partitions(driver.clone(), self.hot)),
-            task(triggers::age(driver.clone(), clock, config.persist_max_age)),
+            task(Arc::clone(&housekeeping).run(driver.clone())),
+            task(triggers::age(
+                Arc::clone(&self.tree),
+                Arc::clone(&housekeeping),
+                clock,
+                config.persist_max_age,
+            )),
             task(triggers::rotation(
-                driver.clone(),
+                Arc::clone(&self.tree),
+                housekeeping,
                 log.clone(),
                 config.rotation_period,
                 config.hot_partition_size,
@@ -288,15 +295,10 @@ fn persist_handle(
     Ok(PersistHandle::new(config.persist.clone(), deps)?)
 }
 
-/// Queries have at most a quarter of the budget.
-fn query_share(memory: &MemoryBudget) -> u64 {
-    memory.limit() / 4
-}
-
 /// Requests and the buffer have what the floors of queries and persist jobs leave; at least a
 /// quarter, so that a tiny budget still takes writes.
 fn admission_limits(config: &Config, memory: &MemoryBudget) -> AdmissionLimits {
-    let floors = query_share(memory) + config.persist_floor();
+    let floors = memory.query_share() + config.persist_floor();
     let open_bytes = memory.limit().saturating_sub(floors).max(memory.limit() / 4);
     AdmissionLimits { open_bytes, saturated_bytes: open_bytes / 2, wait: config.admission_wait }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use catalog::{Action, CatalogWrite, Command};
 use tokio::sync::Notify;
 use types::effect::Randomness;
-use types::{Epoch, LogId, RequestId};
+use types::{Epoch, LogId};
 
 use crate::error::Error;
 use crate::publisher::SegmentSealed;
@@ -75,11 +75,9 @@ impl SegmentDropper {
         if known >= Some(droppable.last) {
             return Ok(());
         }
-        let request =
-            RequestId::from_random(self.randomness.next_u64(), self.randomness.next_u64());
         let (log, epoch, lsn) = (self.log_id, self.epoch, droppable.last);
-        let action = Action::RecordLsn { log, epoch, lsn };
-        self.catalog.apply(Command { request, action }).await?;
+        let record = Command::new(Action::RecordLsn { log, epoch, lsn }, &*self.randomness);
+        self.catalog.apply(record).await?;
         Ok(())
     }
 }

@@ -11,7 +11,8 @@ use types::effect::Clock;
 
 use super::driver::PersistDriver;
 use super::hot_queue::HotPartition;
-use crate::buffer_tree::Partition;
+use super::housekeeping::Housekeeping;
+use crate::buffer_tree::{BufferTree, Partition};
 use crate::dml_sink::admission::Gate;
 use crate::wal_appender::PendingWrite;
 use crate::wal_tracker::WalTracker;
@@ -33,25 +34,32 @@ pub(crate) async fn hot_partitions(
     }
 }
 
-/// Persists partitions whose oldest row has reached `max_age`, one after the other.
-pub(crate) async fn age(driver: PersistDriver, clock: Arc<dyn Clock>, max_age: Duration) {
+/// Asks for each partition whose oldest row has reached `max_age`.
+pub(crate) async fn age(
+    tree: Arc<BufferTree>,
+    housekeeping: Arc<Housekeeping>,
+    clock: Arc<dyn Clock>,
+    max_age: Duration,
+) {
     let period = (max_age / 4).clamp(Duration::from_millis(50), Duration::from_secs(10));
     let mut ticks = ticks(period);
     loop {
         ticks.tick().await;
-        for partition in driver.tree().partitions() {
+        let now = clock.monotonic();
+        for partition in tree.partitions() {
             let since = partition.unsealed_since();
-            if since.is_some_and(|since| clock.monotonic().saturating_sub(since) >= max_age) {
-                driver.persist(&partition, Demand::Age).await;
+            if since.is_some_and(|since| now.saturating_sub(since) >= max_age) {
+                housekeeping.ask(partition, Demand::Age);
             }
         }
-        driver.tree().remove_empty();
+        tree.remove_empty();
     }
 }
 
-/// Rotates the log every `period` and persists partitions that are worth a file.
+/// Rotates the log every `period` and asks for the partitions that are worth a file.
 pub(crate) async fn rotation(
-    driver: PersistDriver,
+    tree: Arc<BufferTree>,
+    housekeeping: Arc<Housekeeping>,
     log: wal::LogHandle<PendingWrite>,
     period: Duration,
     hot_partition_size: u64,
@@ -67,9 +75,9 @@ pub(crate) async fn rotation(
             Ok(Err(error)) => tracing::warn!(%error, "cannot rotate the log, will try again"),
             Err(error) => tracing::error!(%error, "the rotation of the log ended early"),
         }
-        for partition in driver.tree().partitions() {
+        for partition in tree.partitions() {
             if partition.size().unsealed_bytes >= hot_partition_size / ROTATION_SIZE_DIVISOR {
-                driver.persist(&partition, Demand::Rotation).await;
+                housekeeping.ask(partition, Demand::Rotation);
             }
         }
     }

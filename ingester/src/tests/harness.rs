@@ -122,16 +122,14 @@ impl Node {
     ) -> Result<Position, DmlError> {
         let batch = Arc::new(rows(count, first_second));
         let known = self.catalog.snapshot().table_by_id(TableId::new(1)).is_some();
+        let memory = self.ingester.gate().reserve(batch.size_bytes()).await?;
+        let key = PartitionKey::of_time(first_second * 1_000_000_000);
         let write = Write {
             database: database(),
-            batches: vec![PartitionBatch {
-                table: table("cpu", 1),
-                key: PartitionKey::of_time(first_second * 1_000_000_000),
-                batch: Arc::clone(&batch),
-            }],
+            batches: vec![PartitionBatch::new(table("cpu", 1), key, batch)],
             schema_change: (!known).then(create_cpu),
             batch_id: BatchId::default(),
-            memory: self.ingester.gate().reserve(batch.size_bytes()).await?,
+            memory,
         };
         self.ingester.sink().apply(write).await
     }

@@ -47,6 +47,27 @@ async fn many_partitions_on_few_permits_refuse_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_rotated_while_no_job_can_end() {
+    let mut harness = Harness::new();
+    harness.config.persist.queue_depth = NonZeroUsize::new(2).expect("not zero");
+    harness.config.hot_partition_size = 1 << 20;
+    harness.config.rotation_period = Duration::from_millis(50);
+    let node = harness.start().await;
+    node.write(1, 0).await.expect("is acknowledged");
+    harness.catalog.hang();
+    // Each is worth a file at a rotation; one gets the permit, the others wait for it.
+    for day in 0..3 {
+        node.write(20_000, day * DAY).await.expect("is acknowledged");
+    }
+    let mut second = 20_000;
+    while harness.segments().len() < 5 {
+        node.write(1, second).await.expect("is acknowledged");
+        second += 1;
+    }
+    harness.catalog.release();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_pressure_makes_room_for_who_waits() {
     let mut harness = Harness::new();
     harness.memory = types::MemoryBudget::new(16 << 20);

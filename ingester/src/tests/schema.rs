@@ -15,11 +15,7 @@ async fn creating_write(node: &Node, count: usize) -> Write {
     let memory = node.ingester.gate().reserve(batch.size_bytes()).await;
     Write {
         database: database(),
-        batches: vec![PartitionBatch {
-            table: table("cpu", 1),
-            key: PartitionKey::of_time(0),
-            batch,
-        }],
+        batches: vec![PartitionBatch::new(table("cpu", 1), PartitionKey::of_time(0), batch)],
         schema_change: Some(create_cpu()),
         batch_id: BatchId::default(),
         memory: memory.expect("there is room"),

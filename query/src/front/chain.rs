@@ -7,17 +7,7 @@ const TEXT_BYTES_MAX: usize = 4096;
 
 /// The error and its causes in one text, for who has to act on it.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Errors of libraries often repeat their cause.
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
+    let mut text = types::error::chain(error);
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
     text
 }

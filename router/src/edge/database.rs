@@ -2,7 +2,7 @@
 
 use catalog::{Action, Command};
 use types::schema::SchemaChange;
-use types::{DatabaseId, DatabaseName, DatabaseRef, RequestId};
+use types::{DatabaseId, DatabaseName, DatabaseRef};
 
 use super::{CHECKS_MAX, Edge};
 use crate::error::Error;
@@ -37,15 +37,14 @@ impl Edge {
     }
 
     fn creation_of(&self, database: &DatabaseName) -> Command {
-        let draw = || self.deps.randomness.next_u64();
-        Command {
-            request: RequestId::from_random(draw(), draw()),
-            action: Action::ChangeSchema(SchemaChange {
-                database: DatabaseRef { id: DatabaseId::new(draw()), name: database.clone() },
-                create_database: true,
-                tables: Vec::new(),
-            }),
-        }
+        let randomness = &*self.deps.randomness;
+        let id = DatabaseId::new(randomness.next_u64());
+        let change = SchemaChange {
+            database: DatabaseRef { id, name: database.clone() },
+            create_database: true,
+            tables: Vec::new(),
+        };
+        Command::new(Action::ChangeSchema(change), randomness)
     }
 
     /// The names of all databases, in name order.

@@ -178,11 +178,11 @@ impl<'a> Planner<'a> {
             let table = Arc::new(draft.table(new_table));
             changes.extend(draft.change(&table));
             for (day, rows) in draft.into_days() {
-                batches.push(PartitionBatch {
-                    table: Arc::clone(&table),
-                    key: PartitionKey::of_day(day),
-                    batch: Arc::new(rows.finish()),
-                });
+                batches.push(PartitionBatch::new(
+                    Arc::clone(&table),
+                    PartitionKey::of_day(day),
+                    Arc::new(rows.finish()),
+                ));
             }
         }
         if batches.is_empty() {

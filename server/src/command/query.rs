@@ -129,7 +129,7 @@ mod tests {
         };
         let requests = script.requests();
         let text = String::from_utf8_lossy(&out).into_owned();
-        let ended = copied.map(|()| text).map_err(|error| crate::error::chain(&error));
+        let ended = copied.map(|()| text).map_err(|error| types::error::chain(&error));
         (ended, requests.concat())
     }
 

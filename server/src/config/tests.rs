@@ -10,7 +10,8 @@ use crate::cli;
 const MACHINE: Machine =
     Machine { memory: Some(ByteSize::gib(8)), cores: NonZeroUsize::new(4).expect("is not zero") };
 
-fn config_on(machine: &Machine, flags: &[&str]) -> Result<ServeConfig, Error> {
+/// The configuration of `forebay serve` with these flags.
+pub(crate) fn config_on(machine: &Machine, flags: &[&str]) -> Result<ServeConfig, Error> {
     let mut line = vec!["forebay", "serve"];
     line.extend(flags);
     let matches = cli::command().try_get_matches_from(line).expect("is good usage");

@@ -31,12 +31,19 @@ impl Node {
     /// Opens the catalog and the log, and begins to replay.
     pub(super) async fn start(config: &ServeConfig) -> Result<Self, Error> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        Self::start_on(config, store::open(&config.object_store, &config.data_dir, &disk)?).await
+    }
+
+    /// The same over a store that is open already.
+    pub(super) async fn start_on(
+        config: &ServeConfig,
+        store: Arc<dyn ObjectStore>,
+    ) -> Result<Self, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let randomness: Arc<dyn Randomness> = Arc::new(OsRandomness);
         let memory = MemoryBudget::new(config.memory_budget.0);
-        let store = store::open(&config.object_store, &config.data_dir, &disk)?;
         let wal_deps = wal::Deps {
-            disk,
+            disk: Arc::new(RealDisk),
             clock: Arc::clone(&clock),
             randomness: Arc::clone(&randomness),
             fatal: Arc::new(wal::ExitProcess),

@@ -14,9 +14,6 @@ use super::node::Node;
 use super::status::{self, Status};
 use crate::config::ServeConfig;
 
-/// Queries may use this part of the memory budget.
-const QUERY_SHARE_OF_BUDGET: u64 = 4;
-
 /// The routes of a node.
 pub(super) fn of(config: &ServeConfig, node: &Node) -> Result<Router, Error> {
     let edge = edge(config, node);
@@ -50,7 +47,7 @@ fn engine(config: &ServeConfig, node: &Node) -> Result<QueryEngine, Error> {
     let query_config = query::Config {
         query_timeout: config.query_timeout,
         queries_max: NonZeroUsize::new(config.limits.queries).unwrap_or(NonZeroUsize::MIN),
-        memory_limit_bytes: node.memory.limit() / QUERY_SHARE_OF_BUDGET,
+        memory_limit_bytes: node.memory.query_share(),
         position_timeout: config.limits.position_timeout,
         slow_query: config.slow_query,
         target_partitions: config.persist_workers,

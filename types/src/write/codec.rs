@@ -111,7 +111,7 @@ fn decode_partition_batch(
     let table = tables.get(number).ok_or_else(|| input.malformed("a table number"))?;
     let key = PartitionKey::from_stored(input.text()?);
     let batch = Arc::new(decode_batch(input)?);
-    Ok(PartitionBatch { table: Arc::clone(table), key, batch })
+    Ok(PartitionBatch::new(Arc::clone(table), key, batch))
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
         let tags = tags.build(&mut [("host", "a")]);
         builder.push_row(tags, time, std::iter::empty()).expect("no types");
         let key = PartitionKey::of_time(time);
-        PartitionBatch { table: Arc::clone(table), key, batch: Arc::new(builder.finish()) }
+        PartitionBatch::new(Arc::clone(table), key, Arc::new(builder.finish()))
     }
 
     fn table(id: u64, name: &str) -> Arc<TableRef> {

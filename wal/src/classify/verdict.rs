@@ -118,6 +118,8 @@ pub enum Why {
         /// The LSN that the catalog knows.
         known: Lsn,
     },
+    /// No frame is in the first segment, though a later one was begun.
+    Emptied(SegmentName),
     /// The body's checksum is right, but it cannot be decompressed into the length it claims.
     Undecodable,
 }
@@ -167,6 +169,9 @@ impl fmt::Display for Why {
             }
             Self::Missing { expected, known } => {
                 write!(f, "LSN {expected} should follow, because the catalog knows LSN {known}")
+            }
+            Self::Emptied(next) => {
+                write!(f, "there is no frame, but {next} was begun after it")
             }
             Self::Undecodable => f.write_str("a frame body does not decompress"),
         }

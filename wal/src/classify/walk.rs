@@ -60,7 +60,10 @@ pub fn classify<S: ReadAt + ?Sized>(
     let mut verdict = Verdict::CleanEnd;
     let mut rest = images;
     while let Some((image, later)) = rest.split_first() {
-        let ending = walk.segment(image, later)?;
+        let ending = match walk.segment(image, later)? {
+            corrupt @ Verdict::Corrupt { .. } => return Ok(walk.end(corrupt)),
+            ending => walk.emptied(image, later)?.unwrap_or(ending),
+        };
         match ending {
             Verdict::Corrupt { .. } => return Ok(walk.end(ending)),
             // What follows a torn segment was never used, or the walk would have said corrupt.
@@ -229,6 +232,20 @@ impl<'v> Walk<'v> {
         }
     }
 
+    /// A log begins with a whole frame, or another segment would not have been begun: one is sealed
+    /// before the next gets its name. Segments further on are held to it by their links.
+    fn emptied<S: ReadAt + ?Sized>(
+        &self,
+        image: &Image<'_, S>,
+        later: &[Image<'_, S>],
+    ) -> io::Result<Option<Verdict>> {
+        if self.link.is_some() {
+            return Ok(None);
+        }
+        let next = first_begun(later)?;
+        Ok(next.map(|next| corrupt(image.name, 0, Why::Emptied(next))))
+    }
+
     /// Who knows that the bad frame at `at` was durable; `None` if nobody does.
     fn voucher<S: ReadAt + ?Sized>(
         &self,
@@ -248,12 +265,7 @@ impl<'v> Walk<'v> {
         if let Some((offset, _)) = frame {
             return Ok(Some(Voucher::Frame(Place { segment: segment.name(), offset })));
         }
-        for image in later {
-            if let Start::Header(_) = read_start(&mut Window::new(image.bytes)?)? {
-                return Ok(Some(Voucher::Segment(image.name)));
-            }
-        }
-        Ok(None)
+        Ok(first_begun(later)?.map(Voucher::Segment))
     }
 
     /// A log that ends cleanly before what the catalog knows to be in it.
@@ -263,6 +275,16 @@ impl<'v> Walk<'v> {
         let why = Why::Missing { expected: link.lsn.next(), known };
         (known > link.lsn).then_some(corrupt(last.name(), last.bytes, why))
     }
+}
+
+/// The first of `images` that has a header.
+fn first_begun<S: ReadAt + ?Sized>(images: &[Image<'_, S>]) -> io::Result<Option<SegmentName>> {
+    for image in images {
+        if let Start::Header(_) = read_start(&mut Window::new(image.bytes)?)? {
+            return Ok(Some(image.name));
+        }
+    }
+    Ok(None)
 }
 
 /// True if a frame behind a bad one shows that the bad one was durable.

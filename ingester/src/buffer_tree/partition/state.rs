@@ -11,7 +11,7 @@ use types::{CatalogVersion, Chunk, Lsn, LsnRange, MemoryOwner, Reservation};
 use super::{PartitionSize, SealedSet};
 use crate::buffer_tree::open_chunk::{BufferedChunk, OpenChunk};
 
-/// A sealed set and how far it has come.
+/// A sealed set on its way to a file.
 #[derive(Debug)]
 struct Sealed {
     set: SealedSet,
@@ -32,6 +32,8 @@ struct Retired {
 pub(super) struct PartitionState {
     open: OpenChunk,
     chunks: Vec<BufferedChunk>,
+    /// How large everything but `open` is, kept as things move: it is looked at with every push.
+    size: PartitionSize,
     /// When the oldest row in `open` and `chunks` was published.
     unsealed_since: Option<Duration>,
     /// In LSN order; jobs may end in any order.
@@ -52,7 +54,17 @@ impl PartitionState {
         );
         batch.memory = batch.memory.transfer(MemoryOwner::Buffer);
         self.unsealed_since.get_or_insert(now);
+        let closed = self.chunks.len();
         self.open.push(batch, &mut self.chunks);
+        self.count_closed(closed);
+    }
+
+    /// Adds the chunks from index `first` on to the size.
+    fn count_closed(&mut self, first: usize) {
+        for BufferedChunk { chunk, memory } in &self.chunks[first..] {
+            self.size.rows += chunk.batch.rows() as u64;
+            self.size.unsealed_bytes += memory.bytes();
+        }
     }
 
     /// The last LSN of the closed chunks or of the sealed sets: a lower bound of the newest.
@@ -62,7 +74,10 @@ impl PartitionState {
     }
 
     pub(super) fn seal(&mut self) -> Option<SealedSet> {
+        let closed = self.chunks.len();
         self.chunks.extend(self.open.close());
+        self.count_closed(closed);
+        self.size.sealed_bytes += std::mem::take(&mut self.size.unsealed_bytes);
         let published = self.unsealed_since.take();
         let mut buffered = std::mem::take(&mut self.chunks).into_iter();
         let BufferedChunk { chunk, mut memory } = buffered.next()?;
@@ -94,7 +109,10 @@ impl PartitionState {
         let Some(at) = self.sealed.iter().position(|sealed| sealed.set.lsns == lsns) else {
             return;
         };
-        if let Some(Sealed { set, memory, .. }) = self.sealed.remove(at) {
+        if let Some(Sealed { set, rows, memory, .. }) = self.sealed.remove(at) {
+            self.size.rows -= rows;
+            self.size.sealed_bytes -= memory.bytes();
+            self.size.retired_bytes += memory.bytes();
             let memory = memory.transfer(MemoryOwner::Query);
             self.retired.push(Retired { set, version, memory });
         }
@@ -108,11 +126,12 @@ impl PartitionState {
         self.retired.retain(|retired| {
             let keep = needed(retired.version);
             if !keep {
+                self.size.retired_bytes -= retired.memory.bytes();
                 highest = highest.max(Some(retired.version));
             }
             keep
         });
-        (highest, self.retired_bytes())
+        (highest, self.size.retired_bytes)
     }
 
     pub(super) fn detach_if_empty(&mut self) -> bool {
@@ -125,19 +144,10 @@ impl PartitionState {
     }
 
     pub(super) fn size(&self) -> PartitionSize {
-        let closed_rows: usize = self.chunks.iter().map(|chunk| chunk.chunk.batch.rows()).sum();
-        let sealed_rows: u64 = self.sealed.iter().map(|sealed| sealed.rows).sum();
-        let closed_bytes: u64 = self.chunks.iter().map(|chunk| chunk.memory.bytes()).sum();
-        PartitionSize {
-            rows: (self.open.rows() + closed_rows) as u64 + sealed_rows,
-            unsealed_bytes: self.open.bytes() + closed_bytes,
-            sealed_bytes: self.sealed.iter().map(|sealed| sealed.memory.bytes()).sum(),
-            retired_bytes: self.retired_bytes(),
-        }
-    }
-
-    fn retired_bytes(&self) -> u64 {
-        self.retired.iter().map(|retired| retired.memory.bytes()).sum()
+        let mut size = self.size;
+        size.rows += self.open.rows() as u64;
+        size.unsealed_bytes += self.open.bytes();
+        size
     }
 
     pub(super) const fn unsealed_since(&self) -> Option<Duration> {

@@ -32,11 +32,7 @@ impl Fixture {
                 lsn: Lsn::new(lsn),
                 segment: SegmentSeq::new(0),
                 database: database(),
-                batch: PartitionBatch {
-                    table: table("cpu", 1),
-                    key: PartitionKey::of_time(0),
-                    batch,
-                },
+                batch: PartitionBatch::new(table("cpu", 1), PartitionKey::of_time(0), batch),
                 memory,
             },
             Duration::from_secs(lsn),

@@ -58,7 +58,7 @@ fn two_batches() -> (u32, Vec<u8>) {
         let tags = tags.build(&mut [("carrier", "UA")]);
         builder.push_row(tags, day, std::iter::empty()).expect("no types");
         let (table, key) = (Arc::clone(&table), PartitionKey::of_time(day));
-        PartitionBatch { table, key, batch: Arc::new(builder.finish()) }
+        PartitionBatch::new(table, key, Arc::new(builder.finish()))
     };
     (2, encode_body(&database, &[batch(0), batch(86_400_000_000_000)]))
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use types::effect::Randomness;
+use types::error::chain;
 
 use super::answer::{Answer, Settlement};
 use super::batches::Batch;
 use super::progress::Progress;
 use super::tally::Tally;
 use crate::command::host::Host;
-use crate::error::{Error, chain};
+use crate::error::Error;
 
 /// A try without an answer for so long is taken for lost; a server answers within five seconds.
 const TRY_TIMEOUT: Duration = Duration::from_secs(30);

@@ -37,7 +37,8 @@ fn a_cut_in_an_older_segment_is_always_refused() {
 fn a_cut_that_takes_what_the_catalog_knows_is_refused() {
     let alone = Vouched::by_snapshot(Lsn::ZERO);
     let whole = classify(&images(&log(true)), Some(&alone), 1 << 16).expect("memory");
-    let [_older, vouched] = check(true, whole.last_lsn().expect("frames"));
+    let [older, vouched] = check(true, whole.last_lsn().expect("frames"));
+    assert_eq!((older.whole, older.undecidable, older.wrong), (0, 0, 0));
     assert_eq!((vouched.undecidable, vouched.whole), (0, 96), "only the seal may go");
     let [_older, alone] = check(true, Lsn::ZERO);
     assert!(alone.undecidable > 500);
