@@ -112,6 +112,17 @@ impl BufferTree {
         table.remove_if_empty(&partition);
     }
 
+    /// Seals what `partition` holds, because the LSN that follows is in a file: a sealed set has each
+    /// LSN of its partition between its first and its last, so none may lie across a file.
+    pub(crate) fn seal_before_gap(&self, table: TableId, partition: PartitionId) {
+        let found = self.table(table).and_then(|table| table.partition(partition));
+        if let Some(partition) = found
+            && let Some(sealed) = partition.seal()
+        {
+            self.hot.sealed_hot(&partition, sealed);
+        }
+    }
+
     /// Forgets partitions that nothing is in any more.
     pub(crate) fn remove_empty(&self) {
         for table in self.tables() {

@@ -34,9 +34,9 @@ impl Config {
     }
 
     /// Bytes that persist jobs need to make progress whatever else is in memory: for each worker
-    /// the sorted copy of one largest job.
+    /// the rows of one largest job gathered, and once more sorted.
     pub(crate) fn persist_floor(&self) -> u64 {
-        self.hot_partition_size * self.persist.workers.get() as u64
+        2 * self.hot_partition_size * self.persist.workers.get() as u64
     }
 }
 

@@ -37,6 +37,10 @@ pub trait Ingester: Debug + Send + Sync {
     /// Whether it takes writes and answers queries, or what it does instead.
     fn phase(&self) -> Phase;
 
+    /// Why it refuses every write for now, though it takes writes as such: a full disk, or memory that
+    /// nothing can free.
+    fn refusing(&self) -> Option<String>;
+
     /// What works less well than it should, such as an object store that cannot be reached.
     fn degraded(&self) -> Vec<String>;
 

@@ -13,6 +13,7 @@ use types::seam::{DmlSink, MemoryGate, PersistNow, QueryExec};
 
 pub use start::{Deps, start};
 
+use crate::dml_sink::admission::Gate;
 use crate::error::Error;
 use crate::ingester::{Drained, Ingester};
 use crate::persisting::on_demand::PersistOnDemand;
@@ -27,7 +28,7 @@ type Failure = watch::Sender<Option<Arc<Error>>>;
 #[derive(Debug)]
 struct Node {
     sink: Arc<dyn DmlSink>,
-    gate: Arc<dyn MemoryGate>,
+    gate: Arc<Gate>,
     buffer: Arc<dyn QueryExec>,
     on_demand: Arc<PersistOnDemand>,
     persist: PersistHandle,
@@ -43,6 +44,7 @@ impl Node {
     /// Persists everything and frees the log of it.
     async fn persist_everything(&self) -> Result<(), Error> {
         self.state.writes_ended().await;
+        // Each write that was let in has ended, so it is published or was refused.
         self.on_demand.persist_all(Demand::Shutdown).await;
         let log = self.log.clone();
         blocking("rotate the log", move || log.rotate().map(|_| ())).await?;
@@ -57,7 +59,7 @@ impl Ingester for Node {
     }
 
     fn gate(&self) -> Arc<dyn MemoryGate> {
-        Arc::clone(&self.gate)
+        Arc::clone(&self.gate) as Arc<dyn MemoryGate>
     }
 
     fn buffer(&self) -> Arc<dyn QueryExec> {
@@ -72,11 +74,18 @@ impl Ingester for Node {
         self.state.phase()
     }
 
+    fn refusing(&self) -> Option<String> {
+        if self.log.state().disk_full {
+            return Some("the disk of the log is full".to_owned());
+        }
+        let persist::State { retrying_store, retrying_catalog, .. } = self.persist.state();
+        let stuck = retrying_store + retrying_catalog > 0;
+        let full = || "memory is full and nothing can be persisted".to_owned();
+        (stuck && self.gate.is_full()).then(full)
+    }
+
     fn degraded(&self) -> Vec<String> {
         let mut degraded = Vec::new();
-        if self.log.state().disk_full {
-            degraded.push("the disk of the log is full".to_owned());
-        }
         if self.persist.is_saturated() {
             degraded.push("persisting is saturated".to_owned());
         }

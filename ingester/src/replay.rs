@@ -4,6 +4,9 @@
 //! that the catalog holds for its partition is skipped; the others take the ordinary way, through
 //! the same tracker as live ones, so persists run beside the reading and a segment is dropped as
 //! soon as all of it is settled. Reading waits only for memory.
+//!
+//! Jobs of one partition end in any order, so there may be older rows than those in its files: what
+//! comes before such a file is sealed apart from what comes behind it.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -90,6 +93,7 @@ impl Replay {
             if self.is_settled(&batch, lsn, persisted, (segment, lsns))? {
                 summary.skipped += 1;
                 self.tracker.skipped(segment, lsn);
+                self.tree.seal_before_gap(batch.table.id, batch.partition());
             } else {
                 let memory = self.memory.wait_for(batch.batch.size_bytes());
                 self.tracker.published(segment, batch.partition(), lsn);

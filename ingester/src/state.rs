@@ -1,6 +1,7 @@
 //! What this node is doing, and so whether it takes writes and answers queries.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -110,12 +111,12 @@ impl IngestState {
         let _ = self.phase.subscribe().wait_for(draining).await;
     }
 
-    /// Lets a write in, or says why not. The guard is held until the write has its answer.
-    pub(crate) fn begin_write(&self) -> Result<WriteUnderWay<'_>, DmlError> {
+    /// Lets a write in, or says why not. The guard is held until the write has ended.
+    pub(crate) fn begin_write(state: &Arc<Self>) -> Result<WriteUnderWay, DmlError> {
         // Counted first: a shutdown that does not see this write is one that this write sees.
-        *self.under_way.lock() += 1;
-        let guard = WriteUnderWay(self);
-        self.check_writing().map(|()| guard)
+        *state.under_way.lock() += 1;
+        let guard = WriteUnderWay(Arc::clone(state));
+        state.check_writing().map(|()| guard)
     }
 
     pub(crate) fn check_writing(&self) -> Result<(), DmlError> {
@@ -152,11 +153,11 @@ impl Serving for IngestState {
     }
 }
 
-/// A write that was let in and has no answer yet.
+/// A write that was let in and has not ended.
 #[derive(Debug)]
-pub(crate) struct WriteUnderWay<'a>(&'a IngestState);
+pub(crate) struct WriteUnderWay(Arc<IngestState>);
 
-impl Drop for WriteUnderWay<'_> {
+impl Drop for WriteUnderWay {
     fn drop(&mut self) {
         let mut under_way = self.0.under_way.lock();
         *under_way -= 1;
@@ -172,12 +173,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_shutdown_waits_for_the_writes_that_were_let_in() {
-        let state = IngestState::new();
-        assert!(state.begin_write().is_err(), "replaying");
+        let state = Arc::new(IngestState::new());
+        let begin = || IngestState::begin_write(&state);
+        assert!(begin().is_err(), "replaying");
         state.ready();
-        let write = state.begin_write().expect("ready");
+        let write = begin().expect("ready");
         state.drain();
-        assert!(state.begin_write().is_err(), "draining");
+        assert!(begin().is_err(), "draining");
         assert!(state.check_serving().is_ok(), "queries are answered to the end");
         let mut ended = Box::pin(state.writes_ended());
         assert!(futures::poll!(&mut ended).is_pending());

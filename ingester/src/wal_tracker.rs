@@ -41,6 +41,15 @@ pub(crate) struct Droppable {
     pub(crate) last: Lsn,
 }
 
+/// The oldest segment of which something is not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OldestNeeded {
+    /// False if it is the open one.
+    pub(crate) sealed: bool,
+    /// The partitions that keep it, each with its last LSN in it that is not settled.
+    pub(crate) last_unsettled: BTreeMap<PartitionId, Lsn>,
+}
+
 impl WalTracker {
     /// A batch that needs its segment; told before it can be persisted.
     pub(crate) fn published(&self, segment: SegmentSeq, partition: PartitionId, lsn: Lsn) {
@@ -93,11 +102,13 @@ impl WalTracker {
         self.segments.lock().retain(|seq, _| *seq > through);
     }
 
-    /// The partitions that keep the oldest segment.
-    pub(crate) fn keep_oldest(&self) -> Vec<PartitionId> {
+    /// What keeps the oldest segment that is needed, if one is.
+    pub(crate) fn oldest_needed(&self) -> Option<OldestNeeded> {
         let segments = self.segments.lock();
-        let oldest = segments.values().find(|references| !references.unsettled.is_empty());
-        oldest.map_or_else(Vec::new, |references| references.unsettled.keys().copied().collect())
+        let oldest = segments.values().find(|references| !references.unsettled.is_empty())?;
+        let last = |(id, lsns): (&PartitionId, &Vec<Lsn>)| lsns.last().map(|last| (*id, *last));
+        let last_unsettled = oldest.unsettled.iter().filter_map(last).collect();
+        Some(OldestNeeded { sealed: oldest.sealed, last_unsettled })
     }
 }
 
@@ -162,7 +173,8 @@ mod tests {
         let tracker = tracker(&[&[(1, P)], &[(2, Q)], &[]]);
         tracker.settled(partition(Q), lsns(2, 2));
         assert_eq!(through(&tracker), None, "segment 0 is still needed");
-        assert_eq!(tracker.keep_oldest(), [partition(P)]);
+        let last_unsettled = BTreeMap::from([(partition(P), Lsn::new(1))]);
+        assert_eq!(tracker.oldest_needed(), Some(OldestNeeded { sealed: true, last_unsettled }));
         tracker.settled(partition(P), lsns(1, 1));
         assert_eq!(through(&tracker), Some(2));
     }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use arrow::buffer::ScalarBuffer;
 
-pub use builder::{BatchBuilder, TypeClash};
+pub use builder::{AppendError, BatchBuilder, TypeClash};
 pub use field::{FieldColumn, FieldValue};
 pub use merge::merge;
 pub use series::{SeriesSet, TagSet, TagSetBuilder};

@@ -42,6 +42,8 @@ pub struct MemoryBudget {
     limit: u64,
     used: [AtomicU64; MemoryOwner::ALL.len()],
     total: AtomicU64,
+    /// What requests may grow to, the buffer included.
+    writes_max: AtomicU64,
     on_release: RwLock<Option<ReleaseListener>>,
 }
 
@@ -52,6 +54,7 @@ impl MemoryBudget {
             limit,
             used: Default::default(),
             total: AtomicU64::new(0),
+            writes_max: AtomicU64::new(limit),
             on_release: RwLock::new(None),
         })
     }
@@ -76,6 +79,17 @@ impl MemoryBudget {
         self.used[owner as usize].load(Ordering::Relaxed)
     }
 
+    /// The bytes that requests and the buffer hold.
+    pub fn used_by_writes(&self) -> u64 {
+        self.used_by(MemoryOwner::Request) + self.used_by(MemoryOwner::Buffer)
+    }
+
+    /// Has requests grow no further than until they and the buffer hold `bytes`, so that the floors
+    /// of persist jobs and queries stay free.
+    pub fn limit_writes_to(&self, bytes: u64) {
+        self.writes_max.store(bytes, Ordering::Relaxed);
+    }
+
     /// Has `listener` called after each release of bytes. There is one listener.
     pub fn on_release(&self, listener: impl Fn() + Send + Sync + 'static) {
         *self.on_release.write() = Some(Box::new(listener));
@@ -95,6 +109,9 @@ impl MemoryBudget {
     }
 
     fn try_take(&self, owner: MemoryOwner, bytes: u64) -> bool {
+        if owner == MemoryOwner::Request && !self.has_room_for_writes(bytes) {
+            return false;
+        }
         // Relaxed: the counters guard a quantity, not other memory.
         let taken = self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |total| {
             total.checked_add(bytes).filter(|sum| *sum <= self.limit)
@@ -103,6 +120,12 @@ impl MemoryBudget {
             self.used[owner as usize].fetch_add(bytes, Ordering::Relaxed);
         }
         taken.is_ok()
+    }
+
+    /// Requests that ask at once may pass it together by a step each; the limit itself holds.
+    fn has_room_for_writes(&self, bytes: u64) -> bool {
+        let sum = self.used_by_writes().checked_add(bytes);
+        sum.is_some_and(|sum| sum <= self.writes_max.load(Ordering::Relaxed))
     }
 
     fn give_back(&self, owner: MemoryOwner, bytes: u64) {
@@ -230,6 +253,19 @@ mod tests {
         request.shrink_to(10);
         drop(request);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn requests_do_not_grow_into_the_floors_of_others() {
+        let budget = MemoryBudget::new(100);
+        budget.limit_writes_to(50);
+        let mut request = budget.try_reserve(MemoryOwner::Request, 20).expect("there is room");
+        let buffered = budget.reserve_anyway(MemoryOwner::Buffer, 20);
+        assert!(!request.try_grow(11));
+        assert!(request.try_grow(10));
+        assert!(budget.try_reserve(MemoryOwner::Query, 50).is_some());
+        drop(buffered);
+        assert!(request.try_grow(20));
     }
 
     #[test]

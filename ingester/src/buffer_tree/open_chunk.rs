@@ -1,7 +1,7 @@
 //! The open chunk: where small batches gather, so that a million one-row writes do not cost a
 //! million small allocations.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use types::seam::DurableBatch;
 use types::{Batch, BatchBuilder, Chunk, Lsn, LsnRange, Reservation};
@@ -9,9 +9,13 @@ use types::{Batch, BatchBuilder, Chunk, Lsn, LsnRange, Reservation};
 /// Rows at which an open chunk is closed. A reader copies the open chunk under the partition's
 /// lock; 4,096 rows of 20 columns are some 600 KiB, a copy of about 50 microseconds.
 const ROWS_MAX: usize = 4_096;
+/// Bytes at which it is closed, for the sake of the same copy where rows hold long texts.
+const BYTES_MAX: u64 = 1 << 20;
 
 /// Batches of at least so many rows are chunks of their own: copying them gains nothing.
 const ROWS_TO_GATHER: usize = 1_024;
+/// So are batches of so many bytes.
+const BYTES_TO_GATHER: u64 = 256 << 10;
 
 /// A closed chunk with the memory that it occupies.
 #[derive(Debug)]
@@ -33,8 +37,8 @@ struct Gathering {
     rows: BatchBuilder,
     lsns: LsnRange,
     memory: Reservation,
-    /// What readers were given last, until a batch is added.
-    seen: Option<Arc<Batch>>,
+    /// What readers were given last, until a batch is added or none of them has it any more.
+    seen: Weak<Batch>,
 }
 
 impl Gathering {
@@ -46,7 +50,7 @@ impl Gathering {
         self.lsns = self.lsns.hull(LsnRange::of(batch.lsn));
         self.memory.merge(batch.memory);
         self.memory.set_anyway(self.rows.size_bytes());
-        self.seen = None;
+        self.seen = Weak::new();
         None
     }
 }
@@ -58,7 +62,8 @@ pub(super) struct OpenChunk(Option<Gathering>);
 impl OpenChunk {
     /// Adds a batch; chunks that are complete by that go to `closed`, in LSN order.
     pub(super) fn push(&mut self, mut batch: DurableBatch, closed: &mut Vec<BufferedChunk>) {
-        if batch.batch.batch.rows() >= ROWS_TO_GATHER {
+        let rows = &batch.batch.batch;
+        if rows.rows() >= ROWS_TO_GATHER || rows.size_bytes() >= BYTES_TO_GATHER {
             closed.extend(self.close());
             closed.push(BufferedChunk::of(batch));
             return;
@@ -67,13 +72,13 @@ impl OpenChunk {
             rows: BatchBuilder::new(),
             lsns: LsnRange::of(batch.lsn),
             memory: batch.memory.split(0),
-            seen: None,
+            seen: Weak::new(),
         });
         if let Some(misfit) = gathering.add(batch) {
-            // A column's type never changes, so only text over 2 GiB can bring us here.
+            // Neither a column's type nor the bytes of this chunk can bring us here.
             closed.extend(self.close());
             closed.push(BufferedChunk::of(misfit));
-        } else if gathering.rows.rows() >= ROWS_MAX {
+        } else if gathering.rows.rows() >= ROWS_MAX || gathering.memory.bytes() >= BYTES_MAX {
             closed.extend(self.close());
         }
     }
@@ -92,9 +97,12 @@ impl OpenChunk {
     /// What is in the chunk now, as a reader sees it.
     pub(super) fn snapshot(&mut self) -> Option<Chunk> {
         let gathering = self.0.as_mut().filter(|gathering| !gathering.rows.is_empty())?;
-        let rows = &mut gathering.rows;
-        let batch = gathering.seen.get_or_insert_with(|| Arc::new(rows.snapshot()));
-        Some(Chunk { lsns: gathering.lsns, batch: Arc::clone(batch) })
+        let batch = gathering.seen.upgrade().unwrap_or_else(|| {
+            let copied = Arc::new(gathering.rows.snapshot());
+            gathering.seen = Arc::downgrade(&copied);
+            copied
+        });
+        Some(Chunk { lsns: gathering.lsns, batch })
     }
 
     pub(super) fn rows(&self) -> usize {

@@ -136,6 +136,11 @@ impl Partition {
         self.state.lock().unpersisted_since()
     }
 
+    /// The first LSN that is not sealed.
+    pub(crate) fn first_unsealed(&self) -> Option<Lsn> {
+        self.state.lock().first_unsealed()
+    }
+
     /// The first LSN that is in no file.
     pub(crate) fn first_unpersisted(&self) -> Option<Lsn> {
         self.state.lock().first_unpersisted()

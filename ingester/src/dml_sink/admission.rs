@@ -21,8 +21,8 @@ pub(crate) trait Saturation: Debug + Send + Sync {
 /// How much of the budget requests and the buffer may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdmissionLimits {
-    /// Bytes that all owners may hold together before requests wait: the rest is the floor of
-    /// persist jobs and of queries.
+    /// Bytes that requests and the buffer may hold together before requests wait: the rest is the
+    /// floor of persist jobs and of queries.
     pub(crate) open_bytes: u64,
     /// The same while persisting is saturated.
     pub(crate) saturated_bytes: u64,
@@ -30,24 +30,41 @@ pub(crate) struct AdmissionLimits {
     pub(crate) wait: Duration,
 }
 
-/// Decorates a sink: writes come in only while this node takes them.
+/// After so long the client is told that the outcome is unknown: it gives up after five seconds.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
+
+/// Decorates a sink: writes come in only while this node takes them, and those that came in go on to
+/// their end, whether or not their client waits for it.
 #[derive(Debug)]
 pub(crate) struct Admission<S> {
-    inner: S,
+    inner: Arc<S>,
     state: Arc<IngestState>,
 }
 
 impl<S> Admission<S> {
     pub(crate) fn new(inner: S, state: Arc<IngestState>) -> Self {
-        Self { inner, state }
+        Self { inner: Arc::new(inner), state }
     }
 }
 
 #[async_trait]
-impl<S: DmlSink> DmlSink for Admission<S> {
+impl<S: DmlSink + 'static> DmlSink for Admission<S> {
     async fn apply(&self, write: Write) -> Result<Position, DmlError> {
-        let _under_way = self.state.begin_write()?;
-        self.inner.apply(write).await
+        let under_way = IngestState::begin_write(&self.state)?;
+        let inner = Arc::clone(&self.inner);
+        // A task of its own: a request that is dropped must not stop between two steps.
+        let applied = tokio::spawn(async move {
+            let outcome = inner.apply(write).await;
+            drop(under_way);
+            outcome
+        });
+        match tokio::time::timeout(ANSWER_WITHIN, applied).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(ended)) => Err(DmlError::Unknown { reason: ended.to_string() }),
+            Err(_) => Err(DmlError::Unknown {
+                reason: "the write was taken in but not synced in time".to_owned(),
+            }),
+        }
     }
 }
 
@@ -73,6 +90,7 @@ impl Gate {
         let released = Arc::new(Notify::new());
         let announce = Arc::clone(&released);
         budget.on_release(move || announce.notify_waiters());
+        budget.limit_writes_to(limits.open_bytes);
         Self { state, budget, saturation, limits, released, wanted: AtomicU64::new(0) }
     }
 
@@ -85,8 +103,13 @@ impl Gate {
         }
     }
 
+    /// True if there is no room for anything, now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.budget.used_by_writes() >= self.open_bytes()
+    }
+
     fn try_reserve(&self, bytes: u64) -> Option<Reservation> {
-        let after = self.budget.used().checked_add(bytes)?;
+        let after = self.budget.used_by_writes().checked_add(bytes)?;
         if after > self.open_bytes() {
             return None;
         }
@@ -97,7 +120,7 @@ impl Gate {
     /// that a quarter of what requests may take is free, or as many as somebody waits for.
     pub(crate) fn excess(&self, leaving: u64) -> u64 {
         let open = self.limits.open_bytes;
-        let staying = self.budget.used().saturating_sub(leaving);
+        let staying = self.budget.used_by_writes().saturating_sub(leaving);
         let wanted = self.wanted.load(Ordering::Relaxed);
         let over_high = staying.saturating_sub(open / 4 * 3);
         over_high.max((staying + wanted).saturating_sub(open))
@@ -125,7 +148,7 @@ impl Gate {
             if let Some(reservation) = self.try_reserve(bytes) {
                 return reservation;
             }
-            if self.budget.used() == 0 || self.state.is_draining() {
+            if self.budget.used_by_writes() == 0 || self.state.is_draining() {
                 return self.budget.reserve_anyway(MemoryOwner::Buffer, bytes);
             }
             tokio::select! {

@@ -1,7 +1,6 @@
 //! Makes writes durable: the innermost sink. What follows runs after the fsync.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -9,9 +8,6 @@ use types::seam::{DmlError, DmlSink};
 use types::{Epoch, LogId, Position, SchemaChange, Write};
 
 use crate::wal_appender::{PendingWrite, WalAppender};
-
-/// After so long the client is told that the outcome is unknown: it gives up after five seconds.
-const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// Batches of more rows than this are encoded off the request threads: some 10 ns a value.
 const ROWS_TO_ENCODE_ASIDE: usize = 20_000;
@@ -76,15 +72,8 @@ impl<A: WalAppender + 'static> DmlSink for WalSink<A> {
             done,
         };
         self.appender.append(prepared, write.batch_id, pending)?;
-        let lsn = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            Ok(Ok(outcome)) => outcome?,
-            Ok(Err(_)) => return Err(unknown("the log ended before it answered")),
-            Err(_) => return Err(unknown("the write was appended but not synced in time")),
-        };
+        let ended = |_| DmlError::Unknown { reason: "the log ended before it answered".to_owned() };
+        let lsn = answer.await.map_err(ended)??;
         Ok(Position { log: self.log, epoch: self.epoch, lsn })
     }
-}
-
-fn unknown(reason: &str) -> DmlError {
-    DmlError::Unknown { reason: reason.to_owned() }
 }

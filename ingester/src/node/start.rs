@@ -212,30 +212,45 @@ impl Parts {
         let (driver, config) = (self.driver, self.config);
         let clock = Arc::clone(&self.deps.clock);
         let housekeeping = Arc::new(Housekeeping::default());
+        let (tree, tracker) = (&self.tree, &self.tracker);
+        let endless = Endless(Arc::clone(&failure));
         let tasks = vec![
-            task(triggers::hot_partitions(driver.clone(), self.hot)),
-            task(Arc::clone(&housekeeping).run(driver.clone())),
-            task(triggers::age(
-                Arc::clone(&self.tree),
-                Arc::clone(&housekeeping),
-                clock,
-                config.persist_max_age,
-            )),
-            task(triggers::rotation(
-                Arc::clone(&self.tree),
-                housekeeping,
-                log.clone(),
-                config.rotation_period,
-                config.hot_partition_size,
-            )),
-            task(triggers::memory_pressure(driver.clone(), Arc::clone(&self.gate))),
-            task(triggers::log_bytes(
-                driver.clone(),
-                log.clone(),
-                self.tracker,
-                config.wal.max_size,
-            )),
-            task(Arc::clone(&dropper).run()),
+            endless
+                .run("persist hot partitions", triggers::hot_partitions(driver.clone(), self.hot)),
+            endless.run("do housekeeping", Arc::clone(&housekeeping).run(driver.clone())),
+            endless.run(
+                "watch ages",
+                triggers::age(
+                    Arc::clone(tree),
+                    Arc::clone(&housekeeping),
+                    clock,
+                    config.persist_max_age,
+                ),
+            ),
+            endless.run(
+                "rotate",
+                triggers::rotation(
+                    Arc::clone(tree),
+                    housekeeping,
+                    log.clone(),
+                    config.rotation_period,
+                    config.hot_partition_size,
+                ),
+            ),
+            endless.run(
+                "watch memory",
+                triggers::memory_pressure(driver.clone(), Arc::clone(&self.gate)),
+            ),
+            endless.run(
+                "watch the size of the log",
+                triggers::log_bytes(
+                    driver.clone(),
+                    log.clone(),
+                    Arc::clone(tracker),
+                    config.wal.max_size,
+                ),
+            ),
+            endless.run("drop segments", Arc::clone(&dropper).run()),
             task(fail_when_fenced(driver.handle().watch_fenced(), Arc::clone(&failure))),
             task(replay_and_open(
                 replay,
@@ -305,6 +320,28 @@ fn admission_limits(config: &Config, memory: &MemoryBudget) -> AdmissionLimits {
 
 fn task(future: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(future))
+}
+
+/// Runs tasks that end only with the node: one that ends before, by a panic, is a failure of the
+/// node, for without it memory or the log would fill up in silence.
+struct Endless(Arc<Failure>);
+
+impl Endless {
+    fn run(
+        &self,
+        name: &'static str,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortOnDropHandle<()> {
+        let failure = Arc::clone(&self.0);
+        let running = task(future);
+        task(async move {
+            let message = match running.await {
+                Ok(()) => "it ended".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            failure.send_replace(Some(Arc::new(Error::Task { task: name, message })));
+        })
+    }
 }
 
 /// Replays, and opens the node for writes and queries if that succeeds.

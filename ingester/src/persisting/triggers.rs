@@ -1,6 +1,7 @@
 //! The triggers that nobody calls: hot partitions, age, memory, log bytes, rotation.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use persist::Demand;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use types::effect::Clock;
+use types::{Lsn, PartitionId};
 
 use super::driver::PersistDriver;
 use super::hot_queue::HotPartition;
@@ -15,7 +17,7 @@ use super::housekeeping::Housekeeping;
 use crate::buffer_tree::{BufferTree, Partition};
 use crate::dml_sink::admission::Gate;
 use crate::wal_appender::PendingWrite;
-use crate::wal_tracker::WalTracker;
+use crate::wal_tracker::{OldestNeeded, WalTracker};
 
 /// How often memory and the size of the log are looked at.
 const PRESSURE_PERIOD: Duration = Duration::from_millis(100);
@@ -69,12 +71,7 @@ pub(crate) async fn rotation(
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let rotating = log.clone();
-        match tokio::task::spawn_blocking(move || rotating.rotate()).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "cannot rotate the log, will try again"),
-            Err(error) => tracing::error!(%error, "the rotation of the log ended early"),
-        }
+        rotate(&log).await;
         for partition in tree.partitions() {
             if partition.size().unsealed_bytes >= hot_partition_size / ROTATION_SIZE_DIVISOR {
                 housekeeping.ask(partition, Demand::Rotation);
@@ -93,34 +90,34 @@ pub(crate) async fn memory_pressure(driver: PersistDriver, gate: Arc<Gate>) {
             continue;
         }
         let size = driver.tree().size();
-        let excess = gate.excess(size.sealed_bytes + size.retired_bytes);
+        let excess = gate.excess(size.sealed_bytes);
         driver.persist_aside(largest(&driver, excess), Demand::MemoryPressure);
     }
 }
 
 /// The fewest partitions whose unsealed rows hold `bytes`, large and old ones first.
 fn largest(driver: &PersistDriver, bytes: u64) -> Vec<Arc<Partition>> {
-    let mut sized: Vec<_> = driver
-        .tree()
-        .partitions()
-        .into_iter()
-        .map(|partition| (partition.size().unsealed_bytes, partition))
-        .filter(|(unsealed, _)| *unsealed > 0)
-        .collect();
-    sized.sort_by_key(|(unsealed, partition)| (Reverse(*unsealed), partition.unsealed_since()));
+    // What a partition says changes while they are sorted, so it is asked once.
+    let asked = |partition: Arc<Partition>| {
+        (partition.size().unsealed_bytes, partition.unsealed_since(), partition)
+    };
+    let mut sized: Vec<_> = driver.tree().partitions().into_iter().map(asked).collect();
+    sized.retain(|(unsealed, ..)| *unsealed > 0);
+    sized.sort_by_key(|(unsealed, since, _)| (Reverse(*unsealed), *since));
     let mut found = 0;
     sized
         .into_iter()
-        .take_while(|(unsealed, _)| {
+        .take_while(|(unsealed, ..)| {
             let wanted = found < bytes;
             found += unsealed;
             wanted
         })
-        .map(|(_, partition)| partition)
+        .map(|(.., partition)| partition)
         .collect()
 }
 
-/// Persists the partitions that keep the oldest segment while the log is over half of its size.
+/// Persists the partitions that keep the oldest segment while the log is over half of its size. If
+/// that is the open one, it is sealed first: else nothing could free it before the next rotation.
 pub(crate) async fn log_bytes(
     driver: PersistDriver,
     log: wal::LogHandle<PendingWrite>,
@@ -133,11 +130,36 @@ pub(crate) async fn log_bytes(
         if log.state().bytes <= max_size / 2 {
             continue;
         }
-        let keep = tracker.keep_oldest();
-        let partitions = driver.tree().partitions();
-        let keeping =
-            partitions.into_iter().filter(|partition| keep.contains(&partition.id())).collect();
-        driver.persist_aside(keeping, Demand::WalBytes);
+        let Some(OldestNeeded { sealed, last_unsettled }) = tracker.oldest_needed() else {
+            continue;
+        };
+        if !sealed {
+            rotate(&log).await;
+        }
+        driver.persist_aside(keeping(&driver, &last_unsettled), Demand::WalBytes);
+    }
+}
+
+/// The partitions with unsealed rows of the oldest segment. Others that keep it are on their way to
+/// a file already: to seal what came to them since would make small files and free nothing.
+fn keeping(
+    driver: &PersistDriver,
+    last_unsettled: &BTreeMap<PartitionId, Lsn>,
+) -> Vec<Arc<Partition>> {
+    let mut partitions = driver.tree().partitions();
+    partitions.retain(|partition| {
+        let last = last_unsettled.get(&partition.id());
+        partition.first_unsealed().zip(last).is_some_and(|(first, last)| first <= *last)
+    });
+    partitions
+}
+
+async fn rotate(log: &wal::LogHandle<PendingWrite>) {
+    let log = log.clone();
+    match tokio::task::spawn_blocking(move || log.rotate()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "cannot rotate the log, will try again"),
+        Err(error) => tracing::error!(%error, "the rotation of the log ended early"),
     }
 }
 

@@ -43,10 +43,14 @@ pub(super) fn routes(status: Status) -> Router {
 async fn ready(State(status): State<Status>) -> Response {
     let phase = status.ingester.phase();
     let degraded = status.ingester.degraded();
-    let body = Json(Readiness { status: phase.to_string(), degraded });
-    match phase {
-        Phase::Ready => body.into_response(),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], body).into_response(),
+    let refusing = status.ingester.refusing();
+    let ready = phase == Phase::Ready && refusing.is_none();
+    let body = Json(Readiness { status: refusing.unwrap_or_else(|| phase.to_string()), degraded });
+    match ready {
+        true => body.into_response(),
+        false => {
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], body).into_response()
+        }
     }
 }
 

@@ -169,17 +169,21 @@ async fn a_store_that_is_down_is_told_and_refuses_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_newest_file_beside_a_replayed_log_gives_the_last_values() {
-    let world = World::new();
-    let running = world.start().await;
-    let puts = overwritten_twice(&world, &running).await;
-    running.commit(&world.store, &puts[2]).await;
-    running.abandon().await;
-    world.store.open_gate();
+async fn one_file_of_three_beside_a_replayed_log_gives_the_last_values() {
+    for committed in 0..3 {
+        let world = World::new();
+        let running = world.start().await;
+        let puts = overwritten_twice(&world, &running).await;
+        running.commit(&world.store, &puts[committed]).await;
+        running.abandon().await;
+        world.store.open_gate();
 
-    let running = world.start().await;
-    assert_eq!(running.point().await, "2,3,1", "the newest from a file, the others replayed");
-    running.persist().await.expect("is persisted");
-    assert_eq!(running.point().await, "2,3,1", "all from files");
-    running.abandon().await;
+        let running = world.start().await;
+        assert_eq!(running.point().await, "2,3,1", "job {committed} was committed");
+        running.write("m,t=a z=4i 1").await;
+        assert_eq!(running.point().await, "2,3,4", "with a newer value in the buffer");
+        running.persist().await.expect("is persisted");
+        assert_eq!(running.point().await, "2,3,4", "all from files");
+        running.abandon().await;
+    }
 }

@@ -1,12 +1,14 @@
 //! Builds batches row by row, or out of other batches.
 
+mod columns;
+
 use arrow::buffer::ScalarBuffer;
 
-use super::field::FieldBuilder;
 use super::series::{SeriesIndex, TagSet};
 use super::{Batch, FieldColumn, FieldValue};
 use crate::name::ColumnName;
 use crate::schema::FieldType;
+use columns::Columns;
 
 /// A value of one type was to go into a column of another.
 ///
@@ -23,14 +25,28 @@ pub struct TypeClash {
     pub value_type: FieldType,
 }
 
+/// Why a batch cannot be added to another.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// A column has another type.
+    #[error(transparent)]
+    Type(#[from] TypeClash),
+    /// The text of a column would be longer than Arrow's offsets count.
+    #[error("the text of column {column} would pass 2 GiB")]
+    TextTooLong {
+        /// The column.
+        column: ColumnName,
+    },
+}
+
 /// A batch that grows.
 #[derive(Debug, Default)]
 pub struct BatchBuilder {
     series: SeriesIndex,
     series_of_row: Vec<u32>,
     time: Vec<i64>,
-    /// In the order in which they were first seen; lines repeat that order.
-    fields: Vec<(ColumnName, FieldBuilder)>,
+    fields: Columns,
 }
 
 impl BatchBuilder {
@@ -58,8 +74,7 @@ impl BatchBuilder {
     pub fn size_bytes(&self) -> u64 {
         let rows = self.series_of_row.capacity() * size_of::<u32>()
             + self.time.capacity() * size_of::<i64>();
-        let fields: usize = self.fields.iter().map(|(_, field)| field.size_bytes()).sum();
-        (size_of::<Self>() + self.series.size_bytes() + rows + fields) as u64
+        (size_of::<Self>() + self.series.size_bytes() + rows + self.fields.size_bytes()) as u64
     }
 
     /// Adds a row. A field that comes twice keeps its last value.
@@ -73,12 +88,14 @@ impl BatchBuilder {
         time: i64,
         fields: impl DoubleEndedIterator<Item = (&'v ColumnName, FieldValue<'v>)> + Clone,
     ) -> Result<(), TypeClash> {
-        self.check_types(fields.clone())?;
+        let mut next = self.check_types(fields.clone())?;
         let series = self.series.number(tags);
         let row = self.time.len();
         // Backwards, because a later value of one field hides an earlier one.
         for (name, value) in fields.rev() {
-            let builder = self.column(name, value.field_type());
+            let place = self.fields.find_or_begin(name, value.field_type(), next.wrapping_sub(1));
+            next = place;
+            let builder = self.fields.at(place);
             builder.fill_to(row);
             if builder.len() == row {
                 let taken = builder.push(value);
@@ -94,19 +111,19 @@ impl BatchBuilder {
     ///
     /// # Errors
     ///
-    /// [`TypeClash`]; no row is then added.
-    pub fn append(&mut self, batch: &Batch) -> Result<(), TypeClash> {
-        for column in batch.fields() {
-            self.check_type(&column.name, column.field_type())?;
-        }
+    /// [`AppendError`]; no row is then added.
+    pub fn append(&mut self, batch: &Batch) -> Result<(), AppendError> {
+        self.check_columns(batch.fields())?;
         let numbers: Vec<u32> =
             batch.series().iter().map(|tags| self.series.number(tags)).collect();
         let rows_before = self.rows();
+        let mut next = 0;
         for column in batch.fields() {
-            let builder = self.column(&column.name, column.field_type());
+            let place = self.fields.find_or_begin(&column.name, column.field_type(), next);
+            next = place + 1;
+            let builder = self.fields.at(place);
             builder.fill_to(rows_before);
-            let taken = builder.extend(column);
-            debug_assert!(taken, "types were checked before");
+            assert!(builder.extend(column), "type and length were checked before");
         }
         self.series_of_row
             .extend(batch.series_of_row().iter().map(|series| numbers[*series as usize]));
@@ -119,6 +136,7 @@ impl BatchBuilder {
         self.fill_all();
         let mut fields: Vec<FieldColumn> = self
             .fields
+            .into_columns()
             .into_iter()
             .map(|(name, field)| FieldColumn { name, values: field.finish() })
             .collect();
@@ -150,38 +168,51 @@ impl BatchBuilder {
 
     fn fill_all(&mut self) {
         let rows = self.rows();
-        for (_, field) in &mut self.fields {
+        for field in self.fields.iter_mut() {
             field.fill_to(rows);
         }
     }
 
+    /// Returns the place behind the last field's, where a walk backwards begins.
     fn check_types<'v>(
         &self,
         fields: impl Iterator<Item = (&'v ColumnName, FieldValue<'v>)>,
-    ) -> Result<(), TypeClash> {
+    ) -> Result<usize, TypeClash> {
+        let mut next = 0;
         for (name, value) in fields {
-            self.check_type(name, value.field_type())?;
+            next = self.check_type(name, value.field_type(), next)?.map_or(next, |at| at + 1);
         }
-        Ok(())
+        Ok(next)
     }
 
-    fn check_type(&self, column: &ColumnName, value_type: FieldType) -> Result<(), TypeClash> {
-        let known = self.fields.iter().find(|(name, _)| name == column);
-        match known.map(|(_, field)| field.field_type()) {
+    /// The place of the column, if there is one; it may well be `guess`.
+    fn check_type(
+        &self,
+        column: &ColumnName,
+        value_type: FieldType,
+        guess: usize,
+    ) -> Result<Option<usize>, TypeClash> {
+        let place = self.fields.find(column, guess);
+        match place.map(|place| self.fields.look_at(place).field_type()) {
             Some(column_type) if column_type != value_type => {
                 Err(TypeClash { column: column.clone(), column_type, value_type })
             }
-            _ => Ok(()),
+            _ => Ok(place),
         }
     }
 
-    fn column(&mut self, name: &ColumnName, field_type: FieldType) -> &mut FieldBuilder {
-        let known = self.fields.iter().position(|(column, _)| column == name);
-        let at = known.unwrap_or_else(|| {
-            self.fields.push((name.clone(), FieldBuilder::new(field_type)));
-            self.fields.len() - 1
-        });
-        &mut self.fields[at].1
+    fn check_columns(&self, columns: &[FieldColumn]) -> Result<(), AppendError> {
+        let mut next = 0;
+        for column in columns {
+            let Some(place) = self.check_type(&column.name, column.field_type(), next)? else {
+                continue;
+            };
+            next = place + 1;
+            if !self.fields.look_at(place).has_room_for(column) {
+                return Err(AppendError::TextTooLong { column: column.name.clone() });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -57,7 +57,7 @@ pub fn decode(input: &mut Reader<'_>) -> Result<Batch, DecodeError> {
     let series = decode_series(input)?;
     let series_of_row = decode_series_of_row(input, rows, series.len())?;
     let time = column::decode_integers(input, rows)?;
-    let field_count = input.count("fields", u64::from(u16::MAX))?;
+    let field_count = input.count("fields", u64::from(u32::MAX))?;
     let mut fields: Vec<FieldColumn> = Vec::new();
     for _ in 0..field_count {
         let name = ColumnName::new(input.text()?).map_err(|_| input.malformed("a field name"))?;

@@ -153,6 +153,18 @@ impl FieldBuilder {
         }
     }
 
+    /// True unless the text of both would be longer than offsets of 32 bits can say.
+    pub(crate) fn has_room_for(&self, column: &FieldColumn) -> bool {
+        match (self, column.values.as_string_opt::<i32>()) {
+            (Self::Utf8(builder), Some(text)) => {
+                let more = text.value_offsets().last().zip(text.value_offsets().first());
+                let more = more.map_or(0, |(last, first)| (last - first) as usize);
+                builder.values_slice().len() + more <= i32::MAX as usize
+            }
+            _ => true,
+        }
+    }
+
     /// Adds a whole column; says no, and adds nothing, if it has another type.
     #[must_use]
     pub(crate) fn extend(&mut self, column: &FieldColumn) -> bool {
@@ -166,7 +178,7 @@ impl FieldBuilder {
             Self::F64(builder) => builder.append_array(values.as_primitive::<Float64Type>()),
             Self::Bool(builder) => builder.append_array(values.as_boolean()),
             Self::Utf8(builder) => {
-                // Fails only where offsets pass 2 GiB, and no partition holds as much.
+                // Fails only where there is no room.
                 return builder.append_array(values.as_string::<i32>()).is_ok();
             }
         }

@@ -11,16 +11,16 @@ use arrow::buffer::ScalarBuffer;
 use arrow::compute::take;
 use arrow::error::ArrowError;
 
-use super::{Batch, BatchBuilder, FieldColumn, SeriesSet, TypeClash};
+use super::{AppendError, Batch, BatchBuilder, FieldColumn, SeriesSet};
 use crate::sort_key::SortKey;
 
-/// Why batches could not be merged; both are faults of this program.
+/// Why batches could not be merged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {
-    /// Two batches hold one column with different types.
-    #[error("merge batches of different types")]
-    Types(#[from] TypeClash),
+    /// The batches do not fit together: they are of different tables, or too much.
+    #[error("gather batches")]
+    Append(#[from] AppendError),
     /// A column could not be gathered.
     #[error("gather a column")]
     Gather(#[from] ArrowError),
@@ -34,7 +34,7 @@ pub enum MergeError {
 ///
 /// # Errors
 ///
-/// [`MergeError`], only if the batches are not of one table.
+/// [`MergeError`], only if the batches are not of one table or hold more than 2 GiB of one text.
 pub fn merge(batches: &[Arc<Batch>], key: &SortKey) -> Result<Batch, MergeError> {
     match batches {
         [one] => sort_and_deduplicate(one, key),

@@ -67,7 +67,11 @@ impl<'a> TagSet<'a> {
 /// Splits off the first netstring of `text`.
 fn netstring(text: &str) -> Option<(&str, &str)> {
     let (len, rest) = text.split_once(':')?;
-    rest.split_at_checked(len.parse().ok()?)
+    // One number has one text, so that one tag set has one canonical form.
+    let canonical =
+        len.bytes().all(|byte| byte.is_ascii_digit()) && (len == "0" || !len.starts_with('0'));
+    let len = canonical.then(|| len.parse().ok()).flatten()?;
+    rest.split_at_checked(len)
 }
 
 /// Makes canonical tag sets; keeps its memory between them.

@@ -161,7 +161,11 @@ impl PartitionState {
 
     pub(super) fn first_unpersisted(&self) -> Option<Lsn> {
         let sealed = self.sealed.front().map(|sealed| sealed.set.lsns.first());
+        sealed.or_else(|| self.first_unsealed())
+    }
+
+    pub(super) fn first_unsealed(&self) -> Option<Lsn> {
         let closed = self.chunks.first().map(|buffered| buffered.chunk.lsns.first());
-        sealed.or(closed).or_else(|| self.open.first_lsn())
+        closed.or_else(|| self.open.first_lsn())
     }
 }
