@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use types::DatabaseName;
+use types::seam::DmlError;
 
 use super::harness::Harness;
 
@@ -65,6 +66,33 @@ async fn the_log_is_rotated_while_no_job_can_end() {
         second += 1;
     }
     harness.catalog.release();
+}
+
+/// Writes far more than the log may hold, in a log of `segments` segments at most.
+async fn check_log_is_freed(segments: u64) {
+    let mut harness = Harness::new();
+    harness.config.wal.max_size = segments * harness.config.wal.segment_size;
+    let node = harness.start().await;
+    let mut written = 0;
+    while written < 100 {
+        match node.write(20_000, written * DAY).await {
+            Ok(_) => written += 1,
+            Err(DmlError::Busy { .. }) => tokio::task::yield_now().await,
+            Err(error) => panic!("a full log is a passing state: {error}"),
+        }
+    }
+    assert_eq!((0..100).map(|day| node.row_count(day)).sum::<u64>(), 2_000_000);
+    assert!(harness.segments().len() as u64 <= segments + 1, "the next one is prepared ahead");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_fills_up_is_freed_by_persisting_what_it_holds() {
+    check_log_is_freed(4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_one_segment_is_rotated_to_be_freed() {
+    check_log_is_freed(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
