@@ -83,8 +83,10 @@ fn writers_beside_twenty_slow_readers() {
     let server = dir.serve(&FLAGS);
     load(&server);
     let alone = load_time(&server);
+    // Far more than a socket holds: once its buffers are full, a reader costs no more time.
     let readers: Vec<_> =
-        (0..20).map(|_| server.begin_query("nyc", "SELECT flight FROM flights")).collect();
+        (0..20).map(|_| server.begin_query("nyc", "SELECT * FROM flights")).collect();
+    load(&server);
     let beside = load_time(&server);
     assert_whole(&server);
     drop(readers);
