@@ -29,10 +29,19 @@ fn install_nextest() -> Result<(), Error> {
     program::run(cargo().args(["install", "cargo-nextest", "--locked"]))
 }
 
-/// The cargo that runs this program.
+/// The cargo that runs this program, without what it tells this program of its package: build
+/// scripts that look at it would run anew, and most of the workspace be built anew, each time that
+/// tests are run in another way.
 fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
+    let of_package =
+        |name: &str| name.starts_with("CARGO_MANIFEST") || name.starts_with("CARGO_PKG");
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(of_package) {
+            cargo.env_remove(name);
+        }
+    }
     cargo
 }
 
