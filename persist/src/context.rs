@@ -1,10 +1,13 @@
 //! What all workers of one handle share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use catalog::Table;
-use tokio::sync::watch;
+use object_store::path::Path;
+use tokio::sync::{OnceCell, watch};
+use tokio::time::timeout;
+use types::LogId;
 
 use crate::config::Config;
 use crate::cpu_pool::CpuPool;
@@ -14,6 +17,7 @@ use crate::format::encoder::Encoder;
 use crate::format::provenance::Origin;
 use crate::job::PersistJob;
 use crate::metrics::Metrics;
+use crate::store;
 
 /// Configuration, neighbours, threads and counters.
 #[derive(Debug)]
@@ -23,7 +27,24 @@ pub(crate) struct Context {
     pub(crate) cpu: CpuPool,
     pub(crate) encoder: Arc<dyn Encoder>,
     pub(crate) metrics: Metrics,
+    /// Set once the prefix is known to be this log's: asked before the first upload, not at the
+    /// start, because a node starts and takes writes also while its store is down.
+    prefix_claimed: OnceCell<()>,
+    /// Set before `fenced` turns true.
+    fenced_by: OnceLock<Fence>,
     fenced: watch::Sender<bool>,
+}
+
+/// Why this process may not persist any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fence {
+    /// The log was opened again, by another process.
+    Epoch,
+    /// The prefix of the store belongs to another log.
+    Prefix {
+        /// Whose it is.
+        owner: LogId,
+    },
 }
 
 impl Context {
@@ -38,6 +59,8 @@ impl Context {
             deps,
             encoder,
             metrics: Metrics::default(),
+            prefix_claimed: OnceCell::new(),
+            fenced_by: OnceLock::new(),
             fenced: watch::Sender::new(false),
         })
     }
@@ -64,12 +87,55 @@ impl Context {
         Some(Arc::clone(table))
     }
 
-    /// The catalog said that another process owns the log: nothing more is tried.
-    pub(crate) fn fence(&self) {
-        if !self.fenced.send_replace(true) {
-            let (log, epoch) = (self.deps.log, self.deps.epoch);
-            tracing::error!(%log, %epoch, "another process owns the log, persisting stops");
+    /// Makes this log the owner of the prefix, once a process; those who come meanwhile wait for
+    /// the answer, and try for themselves if there was none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OwnedByAnother`], after which nothing more is tried; others may pass.
+    pub(crate) async fn claim_prefix(&self) -> Result<(), Error> {
+        let claimed = self.prefix_claimed.get_or_try_init(|| self.claim_prefix_once()).await;
+        if let Err(Error::OwnedByAnother { owner, .. }) = &claimed {
+            self.fence(Fence::Prefix { owner: *owner });
         }
+        claimed.copied()
+    }
+
+    async fn claim_prefix_once(&self) -> Result<(), Error> {
+        let claim = store::claim(self.deps.store.as_ref(), self.deps.log);
+        let answer = timeout(self.config.attempt_timeout, claim).await;
+        answer.unwrap_or_else(|_| Err(Error::StoreTimedOut { path: Path::from(store::OWNER) }))
+    }
+
+    /// Another process owns the log or the prefix: nothing more is tried.
+    pub(crate) fn fence(&self, by: Fence) {
+        // The first reason stands.
+        if self.fenced_by.set(by).is_err() {
+            return;
+        }
+        self.fenced.send_replace(true);
+        let (log, epoch) = (self.deps.log, self.deps.epoch);
+        match by {
+            Fence::Epoch => {
+                tracing::error!(%log, %epoch, "another process owns the log, persisting stops");
+            }
+            Fence::Prefix { owner } => tracing::error!(
+                %log, %owner,
+                "another log owns the prefix of the object store, persisting stops"
+            ),
+        }
+    }
+
+    /// The error of all that is asked for from now on, if nothing more is tried.
+    pub(crate) fn fenced(&self) -> Option<Error> {
+        Some(match self.fenced_by.get()? {
+            Fence::Epoch => Error::Fenced,
+            Fence::Prefix { owner } => Error::OwnedByAnother {
+                path: Path::from(store::OWNER),
+                owner: *owner,
+                log: self.deps.log,
+            },
+        })
     }
 
     pub(crate) fn is_fenced(&self) -> bool {

@@ -170,13 +170,25 @@ impl PersistHandle {
         self.shared.permits.watch_saturation()
     }
 
-    /// True once the catalog has said that another process owns the log. Jobs then fail with
-    /// [`Error::Fenced`], and the process has to stop.
+    /// True once it is known that another process owns the log, or another log the prefix of the
+    /// store. Jobs then fail with [`PersistHandle::fenced`], and the process has to stop.
     pub fn is_fenced(&self) -> bool {
         self.shared.context.is_fenced()
     }
 
-    /// Whether another process owns the log, to be waited on.
+    /// Why the process has to stop: [`Error::Fenced`], or [`Error::OwnedByAnother`], which names
+    /// both logs. There once [`PersistHandle::is_fenced`].
+    pub fn fenced(&self) -> Option<Error> {
+        self.shared.context.fenced()
+    }
+
+    /// Claims the prefix as the first upload would, so that a test counts only what comes after.
+    #[cfg(test)]
+    pub(crate) async fn claim_prefix(&self) -> Result<(), Error> {
+        self.shared.context.claim_prefix().await
+    }
+
+    /// Whether the process has to stop because of another owner, to be waited on.
     pub fn watch_fenced(&self) -> watch::Receiver<bool> {
         self.shared.context.watch_fenced()
     }

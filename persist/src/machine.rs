@@ -79,7 +79,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// Only [`Error::Fenced`]: another process owns the log.
+    /// Only of kind [`ErrorKind::Fenced`]: another process owns the log, or another log the prefix.
     pub(crate) async fn run(mut self) -> Result<Outcome, Error> {
         let attempts = self.context.config.attempts_before_quarantine.get();
         for attempt in 1..=attempts {
@@ -125,8 +125,8 @@ impl Machine {
         let known = self.known_sort_key();
         let mut stage = Stage::Encode { known };
         loop {
-            if self.context.is_fenced() {
-                return Err(Error::Fenced);
+            if let Some(fenced) = self.context.fenced() {
+                return Err(fenced);
             }
             let step = AssertUnwindSafe(self.step(kind, stage)).catch_unwind().await;
             stage = step.unwrap_or_else(|panic| Err(Error::panicked(panic.as_ref())))?;
@@ -139,7 +139,7 @@ impl Machine {
     async fn step(&mut self, kind: FileKind, stage: Stage) -> Result<Stage, Error> {
         match stage {
             Stage::Encode { known } => self.encode(kind, known).await,
-            Stage::Upload { file, known } => Ok(self.upload(file, known).await),
+            Stage::Upload { file, known } => self.upload(file, known).await,
             Stage::Commit { file, known } => self.commit(file, known).await,
             Stage::Clear { path, known } => Ok(self.clear(path, known).await),
             Stage::Settled(outcome) => Ok(Stage::Settled(outcome)),

@@ -68,7 +68,8 @@ pub struct State {
     pub bytes: u64,
     /// True while writes are to be refused because persisting does not keep up.
     pub saturated: bool,
-    /// True if another process owns the log: nothing is persisted any more.
+    /// True if another process owns the log, or another log the prefix of the store: nothing is
+    /// persisted any more.
     pub fenced: bool,
 }
 

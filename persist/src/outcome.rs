@@ -64,7 +64,8 @@ impl PersistObserver for Vec<Arc<dyn PersistObserver>> {
 /// Resolves when its job has ended and the observers know.
 ///
 /// Dropping it stops nothing. An error means that the job was not settled here, because the handle
-/// was shut down ([`Error::Closed`]) or another process owns the log ([`Error::Fenced`]).
+/// was shut down ([`Error::Closed`]), another process owns the log ([`Error::Fenced`]) or another log
+/// the prefix of the store ([`Error::OwnedByAnother`]).
 #[derive(Debug)]
 pub struct Receipt(oneshot::Receiver<Result<Outcome, Error>>);
 

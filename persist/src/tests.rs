@@ -29,7 +29,7 @@ use types::{
 
 use crate::fixture::{Row, database, job_from, table, tag};
 use crate::format::encoder::{Encoder, FileEncoder};
-use crate::store::FaultyStore;
+use crate::store::{FaultyStore, OWNER, take_over};
 use crate::{Config, Deps, Outcome, PersistHandle, PersistJob, PersistObserver, Receipt, Settled};
 
 /// Longer than anything here takes: a test that would wait for ever fails by it.
@@ -112,7 +112,17 @@ impl World {
     /// The handle of log 1, registered.
     async fn handle(&self, config: &Config) -> PersistHandle {
         self.open_log(1, 1).await;
-        PersistHandle::new(config.clone(), self.deps(1)).expect("starts")
+        owning(PersistHandle::new(config.clone(), self.deps(1)).expect("starts")).await
+    }
+
+    /// The handles of log 1 and log 2, registered. Each believes that the prefix is its own: the
+    /// second as after a restore that took it over while the first was still alive.
+    async fn two_handles(&self, config: &Config) -> [PersistHandle; 2] {
+        let first = self.handle(config).await;
+        self.open_log(2, 1).await;
+        take_over(&*self.store, log(2)).await.expect("the store works");
+        let second = PersistHandle::new(config.clone(), self.deps(2)).expect("starts");
+        [first, owning(second).await]
     }
 
     /// As [`World::handle`], with an encoder around the real one.
@@ -123,7 +133,15 @@ impl World {
     ) -> PersistHandle {
         self.open_log(1, 1).await;
         let encoder = around(FileEncoder { row_group_rows: config.row_group_rows.get() });
-        PersistHandle::with_encoder(config.clone(), self.deps(1), encoder).expect("starts")
+        let handle = PersistHandle::with_encoder(config.clone(), self.deps(1), encoder);
+        owning(handle.expect("starts")).await
+    }
+
+    /// The objects of the store, but for the one that names its owner.
+    async fn objects(&self) -> Vec<Path> {
+        let mut keys = self.store.keys().await;
+        keys.retain(|key| key.as_ref() != OWNER);
+        keys
     }
 
     /// The one partition.
@@ -162,7 +180,7 @@ impl World {
         }
         let mut paths: Vec<Path> = partition.files.iter().map(|file| path_of(file)).collect();
         paths.sort();
-        assert_eq!(self.store.keys().await, paths);
+        assert_eq!(self.objects().await, paths);
     }
 
     /// Checks that the files hold exactly these ranges, in this order.
@@ -176,6 +194,12 @@ impl World {
         let expected: Vec<_> = first_lsns.iter().map(|first| (*first, first + 9)).collect();
         assert_eq!(ranges, expected);
     }
+}
+
+/// The handle once the prefix is its own, so that a test's puts and faults are those of files.
+async fn owning(handle: PersistHandle) -> PersistHandle {
+    handle.claim_prefix().await.expect("the prefix is free");
+    handle
 }
 
 fn path_of(file: &File) -> Path {

@@ -7,6 +7,7 @@ use types::{ErrorKind, FileId, RequestId, SortKey};
 
 use super::retry::{Dependency, within};
 use super::{Machine, Stage};
+use crate::context::Fence;
 use crate::error::Error;
 use crate::format::encoder::EncodedFile;
 use crate::outcome::Outcome;
@@ -16,7 +17,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`Error::Fenced`], or a refusal that another file would not meet.
+    /// An error of kind [`ErrorKind::Fenced`], or a refusal that another file would not meet.
     pub(super) async fn commit(
         &mut self,
         file: EncodedFile,
@@ -39,8 +40,8 @@ impl Machine {
                 }
                 Err(error) => break error,
             }
-            if self.context.is_fenced() {
-                return Err(Error::Fenced);
+            if let Some(fenced) = self.context.fenced() {
+                return Err(fenced);
             }
         };
         self.refused(file, refusal).await
@@ -108,7 +109,7 @@ impl Machine {
                 held.map(Stage::Settled).ok_or(refusal)
             }
             fenced if fenced.kind() == ErrorKind::Fenced => {
-                self.context.fence();
+                self.context.fence(Fence::Epoch);
                 Err(Error::Fenced)
             }
             _ => {

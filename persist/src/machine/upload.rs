@@ -1,10 +1,9 @@
 //! The second stage: put the file into the store, then look if it is there whole.
 
-use bytes::Bytes;
 use catalog::FileKind;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
-use types::SortKey;
+use types::{ErrorKind, SortKey};
 
 use super::retry::{Dependency, within};
 use super::{Machine, Stage};
@@ -12,15 +11,24 @@ use crate::error::Error;
 use crate::format::encoder::EncodedFile;
 use crate::format::{arrow_ipc, parquet_file};
 
-/// Bytes at the end of an object that are read back and compared: all of most files, and of larger
-/// ones the footer, without which nothing of them can be read.
-const VERIFY_BYTES_MAX: u64 = 1 << 20;
+/// Bytes that are read back and compared at a time: memory stays bounded however large a file is,
+/// and a file of the usual size takes few requests.
+const VERIFY_BYTES_MAX: usize = 4 << 20;
 
 impl Machine {
     /// Uploads once. What did not succeed for certain is cleared away and written anew.
-    pub(super) async fn upload(&mut self, file: EncodedFile, known: Option<SortKey>) -> Stage {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OwnedByAnother`] before anything is uploaded, if the prefix is another log's.
+    pub(super) async fn upload(
+        &mut self,
+        file: EncodedFile,
+        known: Option<SortKey>,
+    ) -> Result<Stage, Error> {
+        self.own_prefix().await?;
         let begin = self.context.now();
-        match self.put_and_verify(&file).await {
+        Ok(match self.put_and_verify(&file).await {
             Ok(()) => {
                 self.retry.recovered();
                 self.context.metrics.upload_seconds.observe(self.context.seconds_since(begin));
@@ -30,6 +38,21 @@ impl Machine {
                 self.context.metrics.upload_failures.inc();
                 self.retry.failed(Dependency::Store, &error).await;
                 Stage::Clear { path: file.path, known }
+            }
+        })
+    }
+
+    /// Makes sure, for as long as the store takes to say so, that the prefix is this log's.
+    async fn own_prefix(&mut self) -> Result<(), Error> {
+        loop {
+            match self.context.claim_prefix().await {
+                Err(error) if error.kind() != ErrorKind::Fenced => {
+                    self.retry.failed(Dependency::Store, &error).await;
+                }
+                claimed => return claimed,
+            }
+            if let Some(fenced) = self.context.fenced() {
+                return Err(fenced);
             }
         }
     }
@@ -53,25 +76,36 @@ impl Machine {
         put.map(drop).map_err(Error::store(&file.path))
     }
 
+    /// Reads back all that was sent: a store that damages bytes is found out while the rows are
+    /// still in memory and in the log.
     async fn verify(&self, file: &EncodedFile) -> Result<(), Error> {
         let EncodedFile { path, bytes, .. } = file;
         let differs = |what: String| Error::NotWhatWasSent { path: path.clone(), what };
-        let store = &self.context.deps.store;
         let sent = bytes.len() as u64;
+        let store = &self.context.deps.store;
         let stored = store.head(path).await.map_err(Error::store(path))?.size;
         if stored != sent {
             return Err(differs(format!("it has {stored} of {sent} bytes")));
         }
-        let from = sent.saturating_sub(VERIFY_BYTES_MAX);
-        let tail = store.get_range(path, from..sent).await;
-        let tail: Bytes = tail.map_err(Error::store(path))?;
-        if !tail.ends_with(magic(file.kind)) {
+        if !bytes.ends_with(magic(file.kind)) {
             return Err(differs("it has no footer".to_owned()));
         }
-        if *tail != bytes[bytes.len() - tail.len()..] {
-            return Err(differs(format!("bytes after offset {from} differ")));
+        for from in (0..bytes.len()).step_by(VERIFY_BYTES_MAX) {
+            let to = bytes.len().min(from + VERIFY_BYTES_MAX);
+            self.verify_range(file, from, to).await?;
         }
         Ok(())
+    }
+
+    async fn verify_range(&self, file: &EncodedFile, from: usize, to: usize) -> Result<(), Error> {
+        let path = &file.path;
+        let stored = self.context.deps.store.get_range(path, from as u64..to as u64).await;
+        let stored = stored.map_err(Error::store(path))?;
+        if *stored == file.bytes[from..to] {
+            return Ok(());
+        }
+        let what = format!("bytes {from} to {to} differ");
+        Err(Error::NotWhatWasSent { path: path.clone(), what })
     }
 
     /// Removes an object that no file names, if that is easy; otherwise garbage collection will.

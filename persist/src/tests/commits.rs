@@ -1,7 +1,7 @@
 //! What the catalog answers: fenced logs, dropped tables, and a local store behind it all.
 
 use super::*;
-use crate::store::DurableLocalStore;
+use crate::store::{DurableLocalStore, owner_of};
 use crate::{Demand, Error};
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn check_dropped(world: &World, receipt: Receipt) {
         other => panic!("{other:?}"),
     }
     assert_eq!(world.observer.settled.lock().len(), 1);
-    assert!(world.store.keys().await.is_empty());
+    assert!(world.objects().await.is_empty());
 }
 
 #[tokio::test]
@@ -86,4 +86,55 @@ async fn files_in_a_local_store_are_where_their_keys_say() {
     let file = committed(handle.enqueue(job(1), Demand::Request).await).await;
     let on_disk = std::fs::metadata(dir.path().join("objects").join(&file.path)).expect("is there");
     assert_eq!(on_disk.len(), file.bytes);
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_own_the_prefix_uploads_nothing_and_says_whose_it_is() {
+    let world = world(46, &[]).await;
+    let first = world.handle(&config(1)).await;
+    committed(first.enqueue(job(1), Demand::Request).await).await;
+    let before = world.store.keys().await;
+    world.open_log(2, 1).await;
+    let second = PersistHandle::new(config(2), world.deps(2)).expect("starts");
+    for first_lsn in [11, 21] {
+        let receipt = second.enqueue(job(first_lsn), Demand::Request).await;
+        let refused = in_time(receipt).await.expect_err("the prefix is another log's");
+        check_owned(&refused);
+    }
+    assert!(second.is_fenced() && *second.watch_fenced().borrow());
+    check_owned(&second.fenced().expect("there is a reason"));
+    assert_eq!(world.store.keys().await, before);
+    assert_eq!(world.observer.settled.lock().len(), 1, "the segments of log 2 must stay");
+    // The owner goes on.
+    committed(first.enqueue(job(11), Demand::Request).await).await;
+    assert!(first.fenced().is_none());
+    world.check_files().await;
+}
+
+/// Checks that `error` stops the process and names log 1 as the owner and log 2 as who asked.
+fn check_owned(error: &Error) {
+    assert_eq!(error.kind(), types::ErrorKind::Fenced);
+    let text = error.to_string();
+    for number in [1, 2] {
+        assert!(text.contains(&log(number).to_string()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_is_claimed_as_soon_as_its_store_answers() {
+    let world = world(47, &[]).await;
+    world.open_log(1, 1).await;
+    let handle = PersistHandle::new(config(2), world.deps(1)).expect("starts");
+    world.store.set_down(true);
+    let receipts =
+        [handle.enqueue(job(1), Demand::Age).await, handle.enqueue(job(11), Demand::Age).await];
+    until(|| handle.state().retrying_store > 0 && world.store.refused_while_down() > 10).await;
+    world.store.set_down(false);
+    for receipt in receipts {
+        committed(receipt).await;
+    }
+    let owner = owner_of(&*world.store).await.expect("the store answers");
+    assert_eq!(owner.map(|owner| owner.log), Some(log(1)));
+    assert_eq!(handle.state().upload_failures, 0, "nothing was sent before");
+    world.check_files().await;
 }

@@ -45,6 +45,26 @@ async fn puts_that_fail_again_and_again_are_made_until_one_succeeds() {
     check(&kinds.repeat(5)).await;
 }
 
+#[tokio::test]
+async fn a_byte_that_is_wrong_in_the_middle_of_a_large_file_is_found() {
+    let world = world(15, &[]).await;
+    let handle = world.handle(&config(1)).await;
+    world.store.plan([PutFault::Damaged]);
+    let noise = SeededRandomness::new(15);
+    let row = |time| Row {
+        tags: vec![("host", "h".to_owned()), ("region", "r".to_owned())],
+        time,
+        // What no encoding makes smaller.
+        x: Some(noise.next_u64().cast_signed()),
+        y: Some(noise.next_u64() as f64),
+    };
+    let rows: Vec<Row> = (0..100_000).map(row).collect();
+    let file = committed(handle.enqueue(job_from(1, &[&rows]), Demand::Request).await).await;
+    assert!(file.bytes > 1 << 20, "{} bytes", file.bytes);
+    assert_eq!(handle.state().upload_failures, 1);
+    world.check_files().await;
+}
+
 /// Counts encodings.
 #[derive(Debug)]
 struct Counting {

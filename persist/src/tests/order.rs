@@ -97,9 +97,7 @@ async fn jobs_that_end_in_reverse_order_commit_their_exact_ranges() {
 #[tokio::test]
 async fn two_logs_that_change_one_key_at_once_end_in_one_key() {
     let world = world(5, &[]).await;
-    world.open_log(1, 1).await;
-    world.open_log(2, 1).await;
-    let handles = [1, 2].map(|log| PersistHandle::new(config(2), world.deps(log)).expect("starts"));
+    let handles = world.two_handles(&config(2)).await;
     let row = |host: i64, region: i64| Row {
         tags: vec![("host", format!("h{host}")), ("region", format!("r{region}"))],
         time: 7 * host + region,
@@ -124,9 +122,7 @@ async fn two_logs_that_change_one_key_at_once_end_in_one_key() {
 #[tokio::test]
 async fn two_logs_that_extend_one_key_at_once_end_in_one_key() {
     let world = world(6, &["t1", "t2"]).await;
-    world.open_log(1, 1).await;
-    world.open_log(2, 1).await;
-    let handles = [1, 2].map(|log| PersistHandle::new(config(2), world.deps(log)).expect("starts"));
+    let handles = world.two_handles(&config(2)).await;
     committed(handles[0].enqueue(job(1), Demand::Age).await).await;
     world.store.shut_gate();
     let first = handles[0].enqueue(job_with_tag(11, "t1"), Demand::Age).await;
@@ -144,9 +140,7 @@ async fn two_logs_that_extend_one_key_at_once_end_in_one_key() {
 #[tokio::test]
 async fn equal_changes_by_two_logs_are_no_conflict() {
     let world = world(7, &[]).await;
-    world.open_log(1, 1).await;
-    world.open_log(2, 1).await;
-    let handles = [1, 2].map(|log| PersistHandle::new(config(1), world.deps(log)).expect("starts"));
+    let handles = world.two_handles(&config(1)).await;
     world.store.shut_gate();
     let first = handles[0].enqueue(job(1), Demand::Age).await;
     let second = handles[1].enqueue(job(1), Demand::Age).await;
