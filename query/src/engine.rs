@@ -3,6 +3,7 @@
 mod answer;
 mod deadline;
 mod memory;
+mod nesting;
 mod running;
 mod session;
 mod statement;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use datafusion::common::ParamValues;
 use datafusion::common::runtime::SpawnedTask;
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::execute_stream;
 use types::CatalogVersion;
@@ -62,6 +64,11 @@ impl QueryEngine {
         &self.shared.deps
     }
 
+    /// Where memory for an answer is asked for: the share that all queries have.
+    pub(crate) fn memory_pool(&self) -> &Arc<dyn MemoryPool> {
+        &self.shared.session.runtime_env().memory_pool
+    }
+
     /// Takes one of the permits under which queries run, for a read that is no SQL. `text` is what
     /// `system.queries` shows of it.
     ///
@@ -88,7 +95,7 @@ impl QueryEngine {
     /// Dropping the future ends the query.
     pub async fn query(&self, request: Request) -> Result<Answer, Error> {
         let running = self.admit(&request.database, &request.sql)?;
-        let mut deadline = Deadline::after(self.shared.config.query_timeout);
+        let deadline = Deadline::after(self.shared.config.query_timeout);
         let shared = Arc::clone(&self.shared);
         // A task of its own: a panic ends it and nothing else.
         let planning = SpawnedTask::spawn(async move { shared.start(request).await });

@@ -95,7 +95,7 @@ async fn answer(
     let Question { request, format } = question;
     watch.about(request.database.as_str(), &request.sql);
     let answer = engine.query(request).instrument(watch.span()).await?;
-    let renderer = format.renderer(&answer.schema, &engine.deps().memory)?;
+    let renderer = format.renderer(&answer.schema, engine.memory_pool())?;
     let body = body::start(answer.stream, renderer, Arc::clone(watch)).await?;
     Ok(([(CONTENT_TYPE, format.content_type())], body).into_response())
 }

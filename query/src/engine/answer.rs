@@ -23,7 +23,7 @@ const BATCHES_AHEAD: usize = 2;
 /// permit; and a panic ends the task and nothing else. Dropping the stream ends the task.
 pub(super) fn drive(
     rows: SendableRecordBatchStream,
-    mut deadline: Deadline,
+    deadline: Deadline,
     running: RunningQuery,
 ) -> SendableRecordBatchStream {
     let schema = rows.schema();

@@ -7,6 +7,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 
+use super::nesting;
 use crate::error::Error;
 
 const ONLY_READS: &str = "queries only read; SELECT, EXPLAIN, DESCRIBE, SHOW TABLES and SHOW \
@@ -19,6 +20,7 @@ const NO_RECURSION: &str = "its body would scan a table again and again, and a s
 /// The logical plan of `sql`, if it only reads.
 pub(super) async fn plan(sql: &str, session: &SessionState) -> Result<LogicalPlan, Error> {
     let dialect = session.config_options().sql_parser.dialect;
+    nesting::check(sql, &dialect)?;
     let statement = session.sql_to_statement(sql, &dialect)?;
     check_statement(&statement)?;
     let plan = session.statement_to_plan(statement).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use axum::body::{Body, Bytes};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
@@ -33,6 +34,17 @@ pub(super) async fn start(
     Ok(Body::from_stream(first.chain(rest)))
 }
 
+/// What stands after the last row. A table is laid out only now, and all of it: that is not done
+/// on the threads that serve requests. The work keeps its memory with it if nobody waits any more.
+async fn finish(mut renderer: Box<dyn Renderer>) -> Result<Vec<u8>, Error> {
+    let laid_out = SpawnedTask::spawn_blocking(move || {
+        renderer.finish()?;
+        Ok::<_, Error>(renderer.take())
+    });
+    let finished = laid_out.join_unwind().await;
+    finished.map_err(|cancelled| Error::Fault { reason: cancelled.to_string() })?
+}
+
 /// A query's rows on their way through a renderer.
 struct Rendering {
     rows: SendableRecordBatchStream,
@@ -52,23 +64,25 @@ impl Rendering {
 
     /// The next chunk that is not empty, or nothing after the last.
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        loop {
+        while self.renderer.is_some() {
             let slice = self.next_slice().await?;
-            let Some(renderer) = &mut self.renderer else {
-                return Ok(None);
+            let Some(mut renderer) = self.renderer.take() else {
+                break;
             };
-            match &slice {
-                Some(slice) => renderer.add(slice)?,
-                None => renderer.finish()?,
-            }
-            let chunk = renderer.take();
-            if slice.is_none() {
-                self.renderer = None;
-            }
+            let chunk = match slice {
+                Some(slice) => {
+                    renderer.add(&slice)?;
+                    let chunk = renderer.take();
+                    self.renderer = Some(renderer);
+                    chunk
+                }
+                None => finish(renderer).await?,
+            };
             if !chunk.is_empty() {
                 return Ok(Some(chunk.into()));
             }
         }
+        Ok(None)
     }
 
     /// The next rows, never none at all: a head must not be rendered before there are rows.

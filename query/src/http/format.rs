@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use types::MemoryBudget;
+use datafusion::execution::memory_pool::MemoryPool;
 
 use crate::error::Error;
 
@@ -77,7 +77,7 @@ impl Format {
     pub(super) fn renderer(
         self,
         schema: &SchemaRef,
-        memory: &Arc<MemoryBudget>,
+        memory: &Arc<dyn MemoryPool>,
     ) -> Result<Box<dyn Renderer>, Error> {
         Ok(match self {
             Self::Json => Box::new(json::array()),

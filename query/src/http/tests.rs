@@ -2,6 +2,7 @@
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use axum::body::Body;
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream;
 use http::header::RETRY_AFTER;
@@ -180,7 +181,7 @@ async fn an_error_after_the_first_row_breaks_the_body_off() {
         let error = Error::Fault { reason: "in the middle".to_owned() };
         let rows = stream::iter([Ok(batch), Err(error.into())]);
         let rows = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), rows));
-        let memory = types::MemoryBudget::new(0);
+        let memory: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(0));
         let renderer = format.renderer(&schema, &memory).expect("a renderer");
         let engine = Fixture::new().await.engine;
         let watch = Watch::start(&engine, &RequestId::new(None, &SeededRandomness::new(1)));

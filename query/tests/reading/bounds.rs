@@ -85,6 +85,16 @@ async fn a_client_that_stalls_is_cut_at_the_deadline() {
     assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
 }
 
+#[tokio::test]
+async fn a_query_that_only_computes_is_ended_in_time_too() {
+    let world = World::with(Config { query_timeout: Duration::from_millis(50), ..config() });
+    world.write(&[Row::at(1).int("x", 1)]);
+    let sql = "SELECT * FROM generate_series(1, 1000000000000) OFFSET 999999999999";
+    let answered = tokio::time::timeout(Duration::from_secs(60), world.batches(sql)).await;
+    let error = answered.expect("the deadline was missed").expect_err("it has days to compute");
+    assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_position_is_waited_for_but_not_for_ever() {
     let world = many_days(config());

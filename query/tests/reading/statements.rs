@@ -128,3 +128,44 @@ async fn now_is_the_time_of_the_clock() {
     let text = one_row().pretty("SELECT now()").await;
     assert!(text.contains("2013-01-01T06:00:00"), "{text}");
 }
+
+/// A statement so deep that recursion over it would use up any stack.
+async fn check_too_deep(sql: String) {
+    let error = one_row().batches(&sql).await.expect_err("is too deep");
+    assert_eq!(error.kind(), ErrorKind::Rejected, "{error:?}");
+    assert!(error.to_string().contains("at most 500"), "{error}");
+}
+
+#[tokio::test]
+async fn a_statement_that_is_nested_too_deep_is_refused_with_the_limit() {
+    const TERMS: usize = 100_000;
+    check_too_deep(format!("SELECT 1{}", "+1".repeat(TERMS))).await;
+    check_too_deep(format!("SELECT 1 {}", "IS NOT NULL ".repeat(TERMS))).await;
+    check_too_deep(format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(TERMS))).await;
+    check_too_deep(format!("{} SELECT 1", "EXPLAIN ".repeat(TERMS))).await;
+    check_too_deep(format!("SELECT CAST(1 AS {}INT)", "Nullable(".repeat(TERMS))).await;
+    check_too_deep(format!("SELECT {}1{}", "(".repeat(TERMS), ")".repeat(TERMS))).await;
+}
+
+#[tokio::test]
+async fn a_long_list_of_values_is_not_deep() {
+    let values: Vec<String> = (2..2_000).map(|value| format!("-{value}, {value}")).collect();
+    let sql = format!("SELECT x FROM cpu WHERE x IN ({})", values.join(", "));
+    let two = [Columns::from([("x".to_owned(), Value::Int(2))])];
+    assert_eq!(one_row().rows(&sql).await, two);
+}
+
+#[test]
+fn hundreds_of_alternatives_are_answered() {
+    // What is not optimised takes many times the stack of what is released.
+    let asking = std::thread::Builder::new().stack_size(512 << 20).spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("starts").block_on(async {
+            let alternatives: Vec<String> = (2..402).map(|x| format!("x = {x}")).collect();
+            let sql = format!("SELECT x FROM cpu WHERE {}", alternatives.join(" OR "));
+            one_row().rows(&sql).await
+        })
+    });
+    let found = asking.expect("a thread starts").join().expect("does not panic");
+    assert_eq!(found, [Columns::from([("x".to_owned(), Value::Int(2))])]);
+}

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use arrow::util::pretty::pretty_format_batches_with_schema;
-use datafusion::error::DataFusionError;
-use types::{MemoryBudget, MemoryOwner, Reservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 
 use super::{Renderer, not_rendered};
 use crate::error::Error;
@@ -25,20 +24,18 @@ pub(super) struct Pretty {
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
     rows: usize,
-    memory: Arc<MemoryBudget>,
-    held: Vec<Reservation>,
+    memory: MemoryReservation,
     ready: Vec<u8>,
 }
 
 impl Pretty {
     /// A renderer that takes the memory for what it holds from `memory`.
-    pub(super) fn new(schema: &SchemaRef, memory: &Arc<MemoryBudget>) -> Self {
+    pub(super) fn new(schema: &SchemaRef, memory: &Arc<dyn MemoryPool>) -> Self {
         Self {
             schema: SchemaRef::clone(schema),
             batches: Vec::new(),
             rows: 0,
-            memory: Arc::clone(memory),
-            held: Vec::new(),
+            memory: MemoryConsumer::new("a table for people").register(memory),
             ready: Vec::new(),
         }
     }
@@ -51,14 +48,7 @@ impl Pretty {
             .map(|column| column.to_data().get_slice_memory_size())
             .sum::<Result<_, _>>()
             .map_err(|source| not_rendered("a table", source))?;
-        let bytes = 3 * values + CELL_BYTES * cells;
-        match self.memory.try_reserve(MemoryOwner::Query, bytes as u64) {
-            Some(reservation) => self.held.push(reservation),
-            None => {
-                let reason = format!("{bytes} more bytes are needed to lay out a table");
-                return Err(DataFusionError::ResourcesExhausted(reason).into());
-            }
-        }
+        self.memory.try_grow(3 * values + CELL_BYTES * cells)?;
         self.batches.push(batch.clone());
         Ok(())
     }

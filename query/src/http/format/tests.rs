@@ -6,6 +6,7 @@ use arrow::array::{
     StructArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 
 use super::*;
 
@@ -24,12 +25,12 @@ fn rows() -> RecordBatch {
     RecordBatch::try_from_iter(columns).expect("columns of one length")
 }
 
-fn budget() -> Arc<MemoryBudget> {
-    MemoryBudget::new(1024 * 1024)
+fn memory() -> Arc<dyn MemoryPool> {
+    Arc::new(GreedyMemoryPool::new(1024 * 1024))
 }
 
 fn render(format: Format, batches: &[RecordBatch]) -> Result<Vec<u8>, Error> {
-    let mut renderer = format.renderer(&batches[0].schema(), &budget())?;
+    let mut renderer = format.renderer(&batches[0].schema(), &memory())?;
     let mut bytes = Vec::new();
     for batch in batches {
         renderer.add(batch)?;
