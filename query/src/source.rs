@@ -3,6 +3,7 @@
 //! Each source is sorted by the partition's key and has each point once, or is made so when it is
 //! opened; all that is left is to bring the sources together.
 
+mod own_rows;
 mod parquet_file;
 mod quarantine;
 mod sorted;
@@ -17,6 +18,7 @@ use catalog::{File, FileKind};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
+use tokio::task::JoinError;
 use types::{Batch, Chunk, Lsn, SortKey, TableSchema, Term};
 
 use crate::error::Error;
@@ -97,7 +99,7 @@ impl Source {
             SourceRows::File(file) if file.kind == FileKind::Parquet => {
                 parquet_file::open(&file, reading, columns).await
             }
-            rows => rows.sorted(reading, key).await?.stream(columns),
+            rows => Ok(rows.sorted(reading, key).await?.stream(columns)),
         }
     }
 
@@ -121,17 +123,23 @@ impl Source {
 impl SourceRows {
     /// Sorts rows that have no order yet.
     async fn sorted(self, reading: &Reading, key: &SortKey) -> Result<Sorted, Error> {
-        let (batches, counter): (Vec<Arc<Batch>>, _) = match self {
+        let (batches, memory, counter): (Vec<Arc<Batch>>, _, _) = match self {
             Self::File(file) => {
-                let batch = quarantine::read(&file, reading).await?;
-                (vec![Arc::new(batch)], &reading.metrics.file_rows)
+                let (batch, memory) = quarantine::read(&file, reading).await?;
+                (vec![Arc::new(batch)], memory, &reading.metrics.file_rows)
             }
             Self::Buffer(chunks) => {
                 let batches = chunks.into_iter().map(|chunk| chunk.batch);
-                (batches.collect(), &reading.metrics.buffer_rows)
+                // The buffer accounts for its chunks, those included that are kept for queries.
+                (batches.collect(), reading.memory_account(), &reading.metrics.buffer_rows)
             }
         };
         counter.add(batches.iter().map(|batch| batch.rows()).sum());
-        Sorted::new(batches, key.clone(), reading.memory_account()).await
+        Sorted::new(batches, key.clone(), memory).await
     }
+}
+
+/// The error of work whose runtime ended before it.
+fn stopped(error: &JoinError) -> Error {
+    Error::Fault { reason: error.to_string() }
 }

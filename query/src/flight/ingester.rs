@@ -27,7 +27,7 @@ use crate::proto::{IngesterFrame, IngesterTicket, StreamStart};
 use turns::Turns;
 use wanted::Wanted;
 
-/// The messages that answer `ticket`. Their stream holds a permit and the registered version.
+/// The messages that answer `ticket`. Their stream holds a permit, and the version for its scan.
 ///
 /// # Errors
 ///
@@ -55,12 +55,15 @@ pub(super) async fn frames(
         published_lsn: published.get(),
         catalog_version: reader.version().get(),
     });
-    let turns = Turns::new(&*reader, wanted, table, log);
+    let turns = Turns::new(&*reader, wanted, table, log, engine.memory_pool());
+    // The scan holds the version for its own table from here on. What was registered for the query
+    // would keep chunks of all tables for as long as its reader takes to read.
+    drop(reader);
     let start = stream::once(ready(Ok(message(start))));
     let frames = start.chain(turns.into_stream());
     let mut schema = Bytes::new();
     Ok(frames.try_filter(move |frame| {
-        let _held = (&running, &reader);
+        let _held = &running;
         ready(!repeats(&mut schema, frame))
     }))
 }

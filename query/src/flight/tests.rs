@@ -201,8 +201,20 @@ async fn unknown_columns_are_ignored_and_times_outside_left_out() {
         ..buffer_at(version(&fixture))
     };
     let got = read_buffer(&fixture, &ticket).await.expect("rows");
-    assert_eq!(json(&got), r#"[{"n":-2}]"#);
+    // The primary key is there unasked.
+    let expect = r#"[{"host":"b","n":-2,"time":"2013-01-01T05:17:00.000000001"}]"#;
+    assert_eq!(json(&got), expect);
     assert_eq!(lsns(&got), [2]);
+}
+
+#[tokio::test]
+async fn a_read_holds_its_scan_and_not_all_tables() {
+    let fixture = Fixture::new().await;
+    let ticket = Ticket::new(buffer_at(version(&fixture)).encode_to_vec());
+    let answer = client(&fixture).do_get(ticket).await.expect("is served");
+    assert_eq!(fixture.registered(), 0, "the scan is open and nothing of it was read");
+    let frames: Vec<_> = answer.into_inner().try_collect().await.expect("is whole");
+    assert!(!frames.is_empty());
 }
 
 #[tokio::test]

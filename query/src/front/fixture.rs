@@ -37,6 +37,8 @@ pub(crate) struct Fixture {
     pub(crate) engine: QueryEngine,
     pub(crate) catalog: Arc<MemoryCatalog>,
     pub(crate) clock: Arc<ManualClock>,
+    /// Each query that is registered with the buffer has a clone of it.
+    registered: Arc<()>,
 }
 
 impl Fixture {
@@ -61,8 +63,16 @@ impl Fixture {
         apply(&catalog, Action::ChangeSchema(change)).await;
         apply(&catalog, Action::OpenLog { log: LOG, epoch: EPOCH }).await;
         let clock = Arc::new(ManualClock::at(TIME));
-        let engine = engine(Arc::clone(&catalog), Arc::clone(&clock));
-        Self { engine, catalog, clock }
+        let registered = Arc::new(());
+        let buffer = Buffer { chunks: Arc::new(chunks()), registered: Arc::clone(&registered) };
+        let engine = engine(Arc::clone(&catalog), Arc::clone(&clock), buffer);
+        Self { engine, catalog, clock, registered }
+    }
+
+    /// How many queries are registered with the buffer; scans are not counted.
+    pub(crate) fn registered(&self) -> usize {
+        // The fixture and the buffer itself have one each.
+        Arc::strong_count(&self.registered) - 2
     }
 
     /// Commits a file that holds LSN 1, as a persist job would, and returns the version.
@@ -103,7 +113,7 @@ async fn apply(catalog: &MemoryCatalog, action: Action) -> CatalogVersion {
     committed.expect("the command is good").version
 }
 
-fn engine(catalog: Arc<MemoryCatalog>, clock: Arc<ManualClock>) -> QueryEngine {
+fn engine(catalog: Arc<MemoryCatalog>, clock: Arc<ManualClock>, buffer: Buffer) -> QueryEngine {
     let one = NonZeroUsize::MIN;
     let config = Config {
         query_timeout: Duration::from_secs(300),
@@ -115,7 +125,7 @@ fn engine(catalog: Arc<MemoryCatalog>, clock: Arc<ManualClock>) -> QueryEngine {
     };
     let deps = Deps {
         catalog,
-        buffer: Arc::new(Buffer { chunks: Arc::new(chunks()) }),
+        buffer: Arc::new(buffer),
         store: Arc::new(InMemory::new()),
         clock,
         randomness: Arc::new(SeededRandomness::new(1)),
@@ -155,6 +165,7 @@ fn chunks() -> Vec<(PartitionRef, Chunk)> {
 #[derive(Debug)]
 struct Buffer {
     chunks: Arc<Vec<(PartitionRef, Chunk)>>,
+    registered: Arc<()>,
 }
 
 #[async_trait]
@@ -164,7 +175,8 @@ impl QueryExec for Buffer {
         if version < oldest {
             return Err(QueryError::SnapshotTooOld { version, oldest });
         }
-        Ok(Arc::new(Reader { version, chunks: Arc::clone(&self.chunks) }))
+        let chunks = Arc::clone(&self.chunks);
+        Ok(Arc::new(Reader { version, chunks, _registered: Arc::clone(&self.registered) }))
     }
 
     fn log(&self) -> (LogId, Epoch) {
@@ -188,6 +200,7 @@ impl QueryExec for Buffer {
 struct Reader {
     version: CatalogVersion,
     chunks: Arc<Vec<(PartitionRef, Chunk)>>,
+    _registered: Arc<()>,
 }
 
 impl QueryReader for Reader {

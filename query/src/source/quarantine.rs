@@ -12,27 +12,40 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use bytes::Bytes;
 use catalog::File;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::execution::memory_pool::MemoryReservation;
 use types::batch::{FieldValue, TagSetBuilder};
 use types::name::TIME;
 use types::{Batch, BatchBuilder, ColumnKind, ColumnName, FieldType, TableSchema};
 
-use super::Reading;
 use super::stored_file::StoredFile;
+use super::{Reading, stopped};
 use crate::error::Error;
 
 /// How a file of the IPC file format begins; the stream format has no such mark.
 const FILE_FORMAT_MARK: &[u8] = b"ARROW1";
 
-/// Reads all rows of `file`.
-pub(super) async fn read(file: &Arc<File>, reading: &Reading) -> Result<Batch, Error> {
+/// Reads all rows of `file`, with the account of the memory that they occupy.
+pub(super) async fn read(
+    file: &Arc<File>,
+    reading: &Reading,
+) -> Result<(Batch, MemoryReservation), Error> {
     let memory = reading.memory_account();
-    memory.try_grow(usize::try_from(file.bytes).unwrap_or(usize::MAX))?;
+    // The bytes, and the rows that are made of them.
+    memory.try_grow(usize::try_from(file.bytes).unwrap_or(usize::MAX / 2) * 2)?;
     let bytes = StoredFile::new(&reading.store, file)?.fetch().await?;
-    decode(bytes, &reading.schema).map_err(|source| Error::Corrupt {
+    let schema = Arc::clone(&reading.schema);
+    // Decoding goes on when the query is cancelled, and the account with it.
+    let decode = move || decode(bytes, &schema).map(|rows| (rows, memory));
+    let decoded = SpawnedTask::spawn_blocking(decode).join_unwind().await;
+    let decoded = decoded.map_err(|error| stopped(&error))?;
+    let (rows, memory) = decoded.map_err(|source| Error::Corrupt {
         path: file.path.clone(),
         expected: "Arrow IPC of the table's columns",
         source,
-    })
+    })?;
+    memory.try_resize(usize::try_from(rows.size_bytes()).unwrap_or(usize::MAX))?;
+    Ok((rows, memory))
 }
 
 fn decode(

@@ -9,7 +9,8 @@ use futures::{StreamExt, stream};
 use types::batch::merge::MergeError;
 use types::{Batch, SortKey, batch};
 
-use super::{BATCH_ROWS, BatchStream};
+use super::own_rows::own_rows;
+use super::{BATCH_ROWS, BatchStream, stopped};
 use crate::error::Error;
 
 /// Rows of one partition, sorted, one a point, with the memory that they occupy.
@@ -21,7 +22,7 @@ pub(super) struct Sorted {
 
 impl Sorted {
     /// Sorts `batches`, which stand in the order of their values, off the threads that serve
-    /// requests.
+    /// requests. `memory` holds what of them nobody else accounts for.
     pub(super) async fn new(
         batches: Vec<Arc<Batch>>,
         key: SortKey,
@@ -30,12 +31,15 @@ impl Sorted {
         let size: u64 = batches.iter().map(|batch| batch.size_bytes()).sum();
         // All rows once as one batch, and once more in their new order.
         memory.try_grow(usize::try_from(size).unwrap_or(usize::MAX / 2) * 2)?;
-        let sort = move || batch::merge(&batches, &key);
+        // Sorting goes on when the query is cancelled, and the account with it.
+        let sort = move || {
+            let batch = batch::merge(&batches, &key)?;
+            drop(batches);
+            memory.resize(usize::try_from(batch.size_bytes()).unwrap_or(usize::MAX));
+            Ok::<_, MergeError>(Self { batch, memory })
+        };
         let sorted = SpawnedTask::spawn_blocking(sort).join_unwind().await;
-        let batch =
-            sorted.map_err(|error| fault(&error))?.map_err(|error| not_one_table(&error))?;
-        memory.resize(usize::try_from(batch.size_bytes()).unwrap_or(usize::MAX));
-        Ok(Self { batch, memory })
+        sorted.map_err(|error| stopped(&error))?.map_err(|error| not_one_table(&error))
     }
 
     /// How many points there are.
@@ -43,22 +47,17 @@ impl Sorted {
         self.batch.rows()
     }
 
-    /// The rows as batches of `columns`.
-    pub(super) fn stream(self, columns: &SchemaRef) -> Result<BatchStream, Error> {
-        let Self { batch, memory } = self;
-        let rows = batch.to_arrow(columns)?;
-        let starts = (0..rows.num_rows()).step_by(BATCH_ROWS);
-        let slices = starts.map(move |start| {
-            // The slices share the memory, which is given back when the last was made.
-            let _held = &memory;
-            Ok(rows.slice(start, BATCH_ROWS.min(rows.num_rows() - start)))
+    /// The rows as batches of `columns`, each made when it is asked for and with no memory in
+    /// common with the others.
+    pub(super) fn stream(self, columns: &SchemaRef) -> BatchStream {
+        let columns = SchemaRef::clone(columns);
+        let starts = (0..self.rows()).step_by(BATCH_ROWS);
+        let ranges = starts.map(move |start| {
+            let end = self.rows().min(start + BATCH_ROWS);
+            own_rows(&self.batch, &(start..end), &columns).map_err(Error::from)
         });
-        Ok(stream::iter(slices).boxed())
+        stream::iter(ranges).boxed()
     }
-}
-
-fn fault(error: &tokio::task::JoinError) -> Error {
-    Error::Fault { reason: error.to_string() }
 }
 
 fn not_one_table(error: &MergeError) -> Error {

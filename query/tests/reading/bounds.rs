@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use futures::StreamExt;
 use query::{Config, Error, Request};
+use types::batch::{BatchBuilder, FieldValue, TagSetBuilder};
 use types::partition::DAY_NS;
 use types::seam::{QueryError, QueryExec};
-use types::{Epoch, ErrorKind, Lsn, MemoryOwner, Position};
+use types::{ColumnName, Epoch, ErrorKind, Lsn, MemoryOwner, PartitionKey, Position};
 
 use crate::model::Row;
-use crate::world::{World, collect, config, database};
+use crate::world::{MIB, World, collect, config, database};
 
 /// More batches than are read ahead: one a partition.
 fn many_days(config: Config) -> World {
@@ -136,4 +138,25 @@ async fn a_panic_ends_its_query_and_no_other() {
     world.buffer.at_turn(|_| {});
     world.batches(ALL).await.expect("the fault stayed small");
     assert_eq!(world.buffer.readers(), 0);
+}
+
+/// Far more rows than are handed out at a time: those who sort them account for each batch.
+#[tokio::test]
+async fn many_rows_are_sorted_within_a_bounded_memory() {
+    const ROWS: i64 = 300_000;
+    let world = World::with(Config { memory_limit_bytes: 96 * MIB, ..config() });
+    world.write(&[Row::at(ROWS).tag("a", "a0").int("x", 0)]);
+    let x = ColumnName::new("x").expect("a good name");
+    let mut builder = BatchBuilder::new();
+    let mut tag_set = TagSetBuilder::default();
+    for time in 0..ROWS {
+        let value = format!("a{}", time % 100);
+        let tags = tag_set.build(&mut [("a", value.as_str())]);
+        builder.push_row(tags, time, [(&x, FieldValue::I64(time))].into_iter()).expect("fits");
+    }
+    world.publish(&PartitionKey::of_time(0), builder.finish(), false);
+    let batches = world.batches("SELECT * FROM cpu ORDER BY time").await;
+    let batches = batches.expect("there is memory enough");
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(rows as i64, ROWS + 1);
 }

@@ -6,6 +6,7 @@ use arrow::datatypes::FieldRef;
 use arrow_flight::FlightData;
 use bytes::Bytes;
 use catalog::Table;
+use datafusion::execution::memory_pool::MemoryPool;
 use futures::future::ready;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use types::seam::{PartitionRef, QueryReader, TableReader};
@@ -27,6 +28,7 @@ pub(super) struct Turns {
     table: Arc<Table>,
     columns: Vec<FieldRef>,
     log: LogId,
+    memory: Arc<dyn MemoryPool>,
 }
 
 impl Turns {
@@ -36,6 +38,7 @@ impl Turns {
         wanted: Wanted,
         table: Arc<Table>,
         log: LogId,
+        memory: &Arc<dyn MemoryPool>,
     ) -> Self {
         Self {
             scan: reader.open(table.schema.table.id),
@@ -44,6 +47,7 @@ impl Turns {
             wanted,
             table,
             log,
+            memory: Arc::clone(memory),
         }
     }
 
@@ -84,12 +88,13 @@ impl Turns {
             partition_key: partition.key.to_string(),
         });
         let (columns, times) = (self.columns.clone(), self.wanted.times.clone());
+        let memory = Arc::clone(&self.memory);
         let chunks = stream::iter(chunks).flat_map(move |chunk| {
             let start = Frame::Chunk(ChunkStart {
                 first_lsn: chunk.lsns.first().get(),
                 last_lsn: chunk.lsns.last().get(),
             });
-            let rows = rows::frames(chunk.batch, &columns, times.clone());
+            let rows = rows::frames(chunk.batch, &columns, times.clone(), &memory);
             stream::once(ready(Ok(super::message(start)))).chain(rows)
         });
         stream::once(ready(Ok(super::message(start)))).chain(chunks)
