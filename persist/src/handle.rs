@@ -35,6 +35,7 @@ use crate::worker::{QueuedJob, Worker};
 /// worker takes: any number of jobs of one partition then run in parallel. One that will or may
 /// change the key goes to the worker that its partition hashes to, so changes of one key by this
 /// process are made one after another; against changes by others the commit is a compare-and-swap.
+/// In each queue housekeeping is taken last.
 ///
 /// # Overload
 ///
@@ -141,7 +142,7 @@ impl PersistHandle {
         self.shared.context.metrics.permitted(demand);
         let queues = self.shared.queues.lock();
         let unsent = match &*queues {
-            Some(queues) => queues.send(queued, route).err(),
+            Some(queues) => queues.send(queued, route, demand).err(),
             None => Some(queued),
         };
         if unsent.is_some() {

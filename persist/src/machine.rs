@@ -16,7 +16,8 @@
 //!   fsync failed is never believed, and no name ever has two contents.
 //! * A store or catalog that is down is waited for, with jittered backoff, for ever.
 //! * Failures of the job's own (a panic, a refusal) are counted; after a few the same machine runs
-//!   once more for the other kind of file: the chunks as they are, set aside.
+//!   once more for the other kind of file: the chunks as they are, set aside. If that fails too,
+//!   the worker goes on with other jobs and comes back to this one.
 
 mod clear;
 mod commit;
@@ -46,6 +47,8 @@ pub(crate) struct Machine {
     context: Arc<Context>,
     job: Arc<PersistJob>,
     retry: Retry,
+    /// How often it was tried, whatever it was tried as.
+    attempts: usize,
     /// What the job holds beside its chunks, which the buffer accounts for.
     memory: Reservation,
 }
@@ -71,51 +74,54 @@ impl Machine {
             context: Arc::clone(context),
             job,
             retry: Retry::new(context),
+            attempts: 0,
             memory: context.deps.memory.reserve_anyway(MemoryOwner::Persist, 0),
         }
     }
 
-    /// Runs the job to its end.
+    /// Takes the job as far as it goes: to its end, or to nothing if it can be neither committed nor
+    /// set aside now. It is then to [pause](Machine::pause) and to run again.
     ///
     /// # Errors
     ///
     /// Only of kind [`ErrorKind::Fenced`]: another process owns the log, or another log the prefix.
-    pub(crate) async fn run(mut self) -> Result<Outcome, Error> {
-        let attempts = self.context.config.attempts_before_quarantine.get();
-        for attempt in 1..=attempts {
-            match self.persist_as(FileKind::Parquet).await {
-                Err(error) if error.kind() != ErrorKind::Fenced => {
-                    self.note_failure(&error, attempt);
-                    self.retry.pause().await;
-                }
-                settled => return settled,
+    pub(crate) async fn run(&mut self) -> Option<Result<Outcome, Error>> {
+        while self.attempts < self.context.config.attempts_before_quarantine.get() {
+            let settled = self.attempt(FileKind::Parquet).await;
+            if settled.is_some() {
+                return settled;
             }
+            self.pause().await;
         }
-        self.set_aside().await
+        // Keeps the chunks as they are. There is no third way to store them, so this is tried until
+        // it succeeds or the process ends; until then they stay in the log and in memory.
+        self.attempt(FileKind::Quarantine).await
     }
 
-    /// Keeps the chunks as they are. There is no third way to store them, so this is tried until it
-    /// succeeds or the process ends; until then they stay in the log and in memory.
-    async fn set_aside(mut self) -> Result<Outcome, Error> {
-        let mut attempt = self.context.config.attempts_before_quarantine.get();
-        loop {
-            attempt += 1;
-            match self.persist_as(FileKind::Quarantine).await {
-                Err(error) if error.kind() != ErrorKind::Fenced => {
-                    self.note_failure(&error, attempt);
-                    self.retry.pause().await;
-                }
-                settled => return settled,
+    /// Waits after a failure of the job's own, longer with each.
+    pub(crate) async fn pause(&mut self) {
+        self.retry.pause().await;
+    }
+
+    /// Tries once; nothing if the job failed for a reason of its own.
+    async fn attempt(&mut self, kind: FileKind) -> Option<Result<Outcome, Error>> {
+        self.attempts += 1;
+        match self.persist_as(kind).await {
+            Err(error) if error.kind() != ErrorKind::Fenced => {
+                self.memory.shrink_to(0);
+                self.note_failure(&error);
+                None
             }
+            settled => Some(settled),
         }
     }
 
-    fn note_failure(&self, error: &Error, attempt: usize) {
+    fn note_failure(&self, error: &Error) {
         self.context.metrics.job_failures.inc();
         let (table, key, lsns) = (&self.job.table.name, &self.job.key, self.job.lsns());
         let source = std::error::Error::source(error).map(ToString::to_string);
         tracing::error!(
-            %table, %key, %lsns, attempt, %error, source,
+            %table, %key, %lsns, attempt = self.attempts, %error, source,
             "a persist job failed for a reason of its own"
         );
     }

@@ -44,7 +44,7 @@ pub(crate) struct DemandLabel {
 /// The numbers at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Jobs that hold a permit and no worker has taken yet.
+    /// Jobs that hold a permit and wait for a worker, for the first time or after a pause.
     pub queued: u64,
     /// Jobs that a worker has taken.
     pub running: u64,

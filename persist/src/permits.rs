@@ -83,6 +83,9 @@ impl Permits {
         all: OwnedSemaphorePermit,
         housekeeping: Option<OwnedSemaphorePermit>,
     ) -> Permit {
+        if housekeeping.is_some() {
+            self.saturation.housekeeping_began();
+        }
         Permit { held: Some((all, housekeeping)), saturation: Arc::clone(&self.saturation) }
     }
 
@@ -119,7 +122,11 @@ pub(crate) struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        drop(self.held.take());
+        let held = self.held.take();
+        if let Some((_, Some(_))) = &held {
+            self.saturation.housekeeping_ends();
+        }
+        drop(held);
         self.saturation.permit_returned();
     }
 }
@@ -183,6 +190,24 @@ mod tests {
         drop((rotation, hot));
         assert!(!permits.is_saturated());
         assert_eq!(permits.outstanding(), 2);
+    }
+
+    #[test]
+    fn what_housekeeping_holds_keeps_nobody_saturated() {
+        let permits = permits(8);
+        let housekeeping = take_all(&permits, Demand::Age);
+        let mut hot = take_all(&permits, Demand::HotPartition);
+        assert_eq!((housekeeping.len(), hot.len()), (4, 4));
+        assert!(permits.is_saturated(), "nothing is free");
+        hot.truncate(3);
+        assert!(!permits.is_saturated(), "five of eight are free or housekeeping's");
+        drop(housekeeping);
+        assert_eq!(permits.outstanding(), 3);
+        let more = take_all(&permits, Demand::MemoryPressure);
+        assert_eq!(more.len(), 5);
+        assert!(permits.is_saturated());
+        hot.clear();
+        assert!(permits.is_saturated(), "housekeeping has given back all it had");
     }
 
     #[test]

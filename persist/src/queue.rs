@@ -1,4 +1,7 @@
 //! Unbounded queues behind the permits: one that all workers share, and one for each worker.
+//!
+//! Each has two lanes: housekeeping is taken up when nothing else waits, so that ten thousand
+//! partitions at a rotation stand in nobody's way.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -6,6 +9,8 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use types::PartitionId;
+
+use crate::demand::Demand;
 
 /// Where a job goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,40 +25,60 @@ pub(crate) enum Route {
 /// The sending side; when it is dropped the workers end after the last job.
 #[derive(Debug)]
 pub(crate) struct Queues<J> {
-    global: UnboundedSender<J>,
-    own: Vec<UnboundedSender<J>>,
+    global: Lanes<UnboundedSender<J>>,
+    own: Vec<Lanes<UnboundedSender<J>>>,
 }
 
 /// The receiving side of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerQueue<J> {
-    own: UnboundedReceiver<J>,
-    global: Arc<Mutex<UnboundedReceiver<J>>>,
+    own: Lanes<UnboundedReceiver<J>>,
+    global: Lanes<Arc<Mutex<UnboundedReceiver<J>>>>,
+}
+
+/// The two lanes of a queue.
+#[derive(Clone, Debug)]
+struct Lanes<T> {
+    /// What somebody waits for.
+    wanted: T,
+    /// What is in no hurry.
+    housekeeping: T,
+}
+
+fn lanes<J>() -> (Lanes<UnboundedSender<J>>, Lanes<UnboundedReceiver<J>>) {
+    let (wanted_sender, wanted) = mpsc::unbounded_channel();
+    let (housekeeping_sender, housekeeping) = mpsc::unbounded_channel();
+    let senders = Lanes { wanted: wanted_sender, housekeeping: housekeeping_sender };
+    (senders, Lanes { wanted, housekeeping })
 }
 
 /// The queues of so many workers.
 pub(crate) fn queues<J>(workers: NonZeroUsize) -> (Queues<J>, Vec<WorkerQueue<J>>) {
-    let (global_sender, global) = mpsc::unbounded_channel();
-    let global = Arc::new(Mutex::new(global));
+    let (global_senders, global) = lanes();
+    let global = Lanes {
+        wanted: Arc::new(Mutex::new(global.wanted)),
+        housekeeping: Arc::new(Mutex::new(global.housekeeping)),
+    };
     let (own, receivers) = (0..workers.get())
         .map(|_| {
-            let (sender, own) = mpsc::unbounded_channel();
-            let global = Arc::clone(&global);
-            (sender, WorkerQueue { own, global })
+            let (senders, own) = lanes();
+            let global = global.clone();
+            (senders, WorkerQueue { own, global })
         })
         .unzip();
-    let queues = Queues { global: global_sender, own };
+    let queues = Queues { global: global_senders, own };
     (queues, receivers)
 }
 
 impl<J> Queues<J> {
     /// Queues a job; gives it back if the workers are gone.
-    pub(crate) fn send(&self, job: J, route: Route) -> Result<(), J> {
-        let queue = match route {
+    pub(crate) fn send(&self, job: J, route: Route, demand: Demand) -> Result<(), J> {
+        let lanes = match route {
             Route::Global => &self.global,
             Route::Own(partition) => &self.own[self.worker_of(partition)],
         };
-        queue.send(job).map_err(|unsent| unsent.0)
+        let lane = if demand.is_housekeeping() { &lanes.housekeeping } else { &lanes.wanted };
+        lane.send(job).map_err(|unsent| unsent.0)
     }
 
     /// The worker of a partition: ids are hashes, so their remainder is spread evenly, and the same
@@ -65,7 +90,8 @@ impl<J> Queues<J> {
 }
 
 impl<J> WorkerQueue<J> {
-    /// The next job, from the worker's own queue if there is one; nothing when both have ended.
+    /// The next job, from the worker's own queue if there is one, and housekeeping only if there is
+    /// no other; nothing when all have ended.
     ///
     /// # Cancel safety
     ///
@@ -74,8 +100,10 @@ impl<J> WorkerQueue<J> {
         let Self { own, global } = self;
         tokio::select! {
             biased;
-            Some(job) = own.recv() => Some(job),
-            Some(job) = next_of(global) => Some(job),
+            Some(job) = own.wanted.recv() => Some(job),
+            Some(job) = next_of(&global.wanted) => Some(job),
+            Some(job) = own.housekeeping.recv() => Some(job),
+            Some(job) = next_of(&global.housekeeping) => Some(job),
             else => None,
         }
     }
@@ -108,7 +136,7 @@ mod tests {
     async fn any_worker_takes_from_the_global_queue() {
         let (queues, mut workers) = two();
         for job in 0..4 {
-            queues.send(job, Route::Global).expect("workers live");
+            queues.send(job, Route::Global, Demand::Request).expect("workers live");
         }
         assert_eq!(workers[0].next().await, Some(0));
         assert_eq!(workers[1].next().await, Some(1));
@@ -118,13 +146,31 @@ mod tests {
     #[tokio::test]
     async fn jobs_of_one_partition_go_to_one_worker_in_order_and_first() {
         let (queues, mut workers) = two();
-        queues.send(100, Route::Global).expect("workers live");
+        queues.send(100, Route::Global, Demand::Request).expect("workers live");
         for job in 0..3 {
-            queues.send(job, Route::Own(partition(1))).expect("workers live");
+            queues.send(job, Route::Own(partition(1)), Demand::Request).expect("workers live");
         }
         let owner = queues.worker_of(partition(1));
         assert_eq!(take_all(&mut workers[owner]), [0, 1, 2, 100]);
         assert!(take_all(&mut workers[1 - owner]).is_empty());
+    }
+
+    #[tokio::test]
+    async fn housekeeping_is_taken_last_whatever_queue_it_is_in() {
+        let (queues, mut workers) = two();
+        let own = Route::Own(partition(1));
+        for (job, route, demand) in [
+            (6, Route::Global, Demand::Age),
+            (4, own, Demand::Rotation),
+            (5, own, Demand::Age),
+            (2, Route::Global, Demand::HotPartition),
+            (3, Route::Global, Demand::Shutdown),
+            (1, own, Demand::MemoryPressure),
+        ] {
+            queues.send(job, route, demand).expect("workers live");
+        }
+        let owner = queues.worker_of(partition(1));
+        assert_eq!(take_all(&mut workers[owner]), [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
@@ -140,8 +186,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_queued_is_taken_before_the_end() {
         let (queues, mut workers) = two();
-        queues.send(1, Route::Global).expect("workers live");
-        queues.send(2, Route::Own(partition(1))).expect("workers live");
+        queues.send(1, Route::Global, Demand::Age).expect("workers live");
+        queues.send(2, Route::Own(partition(1)), Demand::Rotation).expect("workers live");
         let owner = queues.worker_of(partition(1));
         drop(queues);
         assert_eq!(workers[owner].next().await, Some(2));

@@ -1,6 +1,7 @@
 //! Whether persisting keeps up, as a state with hysteresis.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
@@ -15,6 +16,9 @@ use tokio::sync::{Semaphore, watch};
 ///                 half of the permits are free, none waits
 /// ```
 ///
+/// Permits of housekeeping count as free, as long as there is one that is: housekeeping is in no
+/// hurry, so that it holds half of them for an hour must not refuse a write.
+///
 /// Both sides look under one lock, and who enters looks for the way out once more when its wait
 /// ends; so a permit that comes back between a failed try and the entry leaves nobody saturated.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(crate) struct Saturation {
     depth: usize,
     /// Jobs that free memory and wait for a permit.
     waiting: Mutex<usize>,
+    /// Permits that housekeeping holds.
+    housekeeping: AtomicUsize,
     saturated: watch::Sender<bool>,
 }
 
@@ -32,6 +38,7 @@ impl Saturation {
             permits,
             depth,
             waiting: Mutex::new(0),
+            housekeeping: AtomicUsize::new(0),
             saturated: watch::Sender::new(false),
         })
     }
@@ -54,13 +61,26 @@ impl Saturation {
         Waiting(Arc::clone(self))
     }
 
+    /// Housekeeping took a permit.
+    pub(crate) fn housekeeping_began(&self) {
+        // Relaxed, here and below: a number, read under the lock by who has just changed it.
+        self.housekeeping.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Housekeeping is about to give its permit back.
+    pub(crate) fn housekeeping_ends(&self) {
+        self.housekeeping.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// A permit came back.
     pub(crate) fn permit_returned(&self) {
         self.leave_if_over(&self.waiting.lock());
     }
 
     fn leave_if_over(&self, waiting: &usize) {
-        let half_are_free = self.permits.available_permits() * 2 >= self.depth;
+        let free = self.permits.available_permits();
+        let as_good_as_free = free + self.housekeeping.load(Ordering::Relaxed);
+        let half_are_free = free > 0 && as_good_as_free * 2 >= self.depth;
         if *waiting == 0 && half_are_free && self.saturated.send_replace(false) {
             tracing::info!("persisting keeps up again");
         }

@@ -4,6 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
 
 use crate::context::Context;
@@ -24,34 +27,72 @@ pub(crate) struct QueuedJob {
     pub(crate) ended: oneshot::Sender<Result<Outcome, Error>>,
 }
 
+/// A job that a worker has taken.
+#[derive(Debug)]
+struct TakenJob {
+    machine: Machine,
+    queued: QueuedJob,
+}
+
+impl TakenJob {
+    /// The job after its pause.
+    async fn paused(mut self) -> Self {
+        self.machine.pause().await;
+        self
+    }
+}
+
 /// One worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
     context: Arc<Context>,
     queue: WorkerQueue<QueuedJob>,
+    /// Jobs that could be neither committed nor set aside: each comes back after its pause, to the
+    /// same worker, so that changes of one sort key stay one after another.
+    postponed: FuturesUnordered<BoxFuture<'static, TakenJob>>,
 }
 
 impl Worker {
     pub(crate) fn new(context: &Arc<Context>, queue: WorkerQueue<QueuedJob>) -> Self {
-        let context = Arc::clone(context);
-        Self { context, queue }
+        Self { context: Arc::clone(context), queue, postponed: FuturesUnordered::new() }
     }
 
-    /// Works until the queues have ended.
+    /// Works until the queues have ended and no job is postponed.
     pub(crate) async fn run(mut self) {
-        while let Some(queued) = self.queue.next().await {
+        while let Some(taken) = self.next().await {
             self.context.metrics.queued.dec();
             self.context.metrics.running.inc();
-            self.persist(queued).await;
+            self.persist(taken).await;
             self.context.metrics.running.dec();
+        }
+    }
+
+    /// The next job: one whose pause is over, which has waited longest, or one from the queues.
+    async fn next(&mut self) -> Option<TakenJob> {
+        let Self { context, queue, postponed } = self;
+        tokio::select! {
+            biased;
+            Some(taken) = postponed.next() => Some(taken),
+            Some(queued) = queue.next() => {
+                let machine = Machine::new(context, Arc::clone(&queued.job));
+                Some(TakenJob { machine, queued })
+            }
+            else => None,
         }
     }
 
     /// The order at the end of a job: observers (chunks marked, log tracked), metrics, whoever waits
     /// for it, and only then the permit.
-    async fn persist(&self, queued: QueuedJob) {
-        let QueuedJob { job, permit, permitted_at, ended } = queued;
-        let outcome = Machine::new(&self.context, Arc::clone(&job)).run().await;
+    async fn persist(&mut self, mut taken: TakenJob) {
+        let Some(outcome) = taken.machine.run().await else {
+            // It keeps its permit, and others go on.
+            self.context.metrics.queued.inc();
+            self.postponed.push(taken.paused().boxed());
+            return;
+        };
+        let QueuedJob { job, permit, permitted_at, ended } = taken.queued;
+        // Gives back the memory of what was encoded.
+        drop(taken.machine);
         if let Ok(outcome) = &outcome {
             self.settle(&job, outcome);
             let seconds = self.context.seconds_since(permitted_at);

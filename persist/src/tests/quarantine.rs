@@ -103,3 +103,22 @@ async fn a_job_of_a_table_that_the_catalog_does_not_know_is_kept() {
     handle.abort();
     assert!(matches!(in_time(receipt).await, Err(crate::Error::Closed)));
 }
+
+#[tokio::test]
+async fn a_job_that_can_be_neither_committed_nor_set_aside_holds_up_no_other() {
+    let world = world(24, &[]).await;
+    let handle = world.handle(&config(1)).await;
+    let mut stuck = job(1);
+    Arc::make_mut(&mut stuck.table).id = types::TableId::new(99);
+    let receipt = handle.enqueue(stuck, Demand::Request).await;
+    until(|| handle.state().job_failures > 4).await;
+    for first in [11, 21] {
+        committed(handle.enqueue(job(first), Demand::Request).await).await;
+    }
+    let failures = handle.state().job_failures;
+    until(|| handle.state().job_failures > failures).await;
+    assert_eq!(handle.outstanding(), 1, "it keeps its permit and is tried again");
+    world.check_ranges(&[11, 21]);
+    handle.abort();
+    assert!(matches!(in_time(receipt).await, Err(crate::Error::Closed)));
+}

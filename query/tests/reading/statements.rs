@@ -130,8 +130,8 @@ async fn now_is_the_time_of_the_clock() {
 }
 
 /// A statement so deep that recursion over it would use up any stack.
-async fn check_too_deep(sql: String) {
-    let error = one_row().batches(&sql).await.expect_err("is too deep");
+async fn check_too_deep(sql: &str) {
+    let error = one_row().batches(sql).await.expect_err("is too deep");
     assert_eq!(error.kind(), ErrorKind::Rejected, "{error:?}");
     assert!(error.to_string().contains("at most 500"), "{error}");
 }
@@ -139,12 +139,12 @@ async fn check_too_deep(sql: String) {
 #[tokio::test]
 async fn a_statement_that_is_nested_too_deep_is_refused_with_the_limit() {
     const TERMS: usize = 100_000;
-    check_too_deep(format!("SELECT 1{}", "+1".repeat(TERMS))).await;
-    check_too_deep(format!("SELECT 1 {}", "IS NOT NULL ".repeat(TERMS))).await;
-    check_too_deep(format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(TERMS))).await;
-    check_too_deep(format!("{} SELECT 1", "EXPLAIN ".repeat(TERMS))).await;
-    check_too_deep(format!("SELECT CAST(1 AS {}INT)", "Nullable(".repeat(TERMS))).await;
-    check_too_deep(format!("SELECT {}1{}", "(".repeat(TERMS), ")".repeat(TERMS))).await;
+    check_too_deep(&format!("SELECT 1{}", "+1".repeat(TERMS))).await;
+    check_too_deep(&format!("SELECT 1 {}", "IS NOT NULL ".repeat(TERMS))).await;
+    check_too_deep(&format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(TERMS))).await;
+    check_too_deep(&format!("{} SELECT 1", "EXPLAIN ".repeat(TERMS))).await;
+    check_too_deep(&format!("SELECT CAST(1 AS {}INT)", "Nullable(".repeat(TERMS))).await;
+    check_too_deep(&format!("SELECT {}1{}", "(".repeat(TERMS), ")".repeat(TERMS))).await;
 }
 
 #[tokio::test]
