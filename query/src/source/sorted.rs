@@ -17,7 +17,7 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(super) struct Sorted {
     batch: Batch,
-    memory: MemoryReservation,
+    _memory: MemoryReservation,
 }
 
 impl Sorted {
@@ -36,7 +36,7 @@ impl Sorted {
             let batch = batch::merge(&batches, &key)?;
             drop(batches);
             memory.resize(usize::try_from(batch.size_bytes()).unwrap_or(usize::MAX));
-            Ok::<_, MergeError>(Self { batch, memory })
+            Ok::<_, MergeError>(Self { batch, _memory: memory })
         };
         let sorted = SpawnedTask::spawn_blocking(sort).join_unwind().await;
         sorted.map_err(|error| stopped(&error))?.map_err(|error| not_one_table(&error))
