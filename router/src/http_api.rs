@@ -2,6 +2,7 @@
 //! ask before they write.
 
 mod answer;
+mod nowhere;
 mod params;
 mod ping;
 mod query;
@@ -32,6 +33,12 @@ pub fn http_routes(edge: &Arc<Edge>) -> Router {
         .route("/query", get(query::from_url).post(query::from_url_or_form))
         .route("/ping", get(ping::ping))
         .with_state(Arc::clone(edge))
+}
+
+/// Answers requests that no route of `routes` is for; whatever else would have answered them, such as
+/// gRPC with its status 200, does not any more.
+pub fn with_nothing_elsewhere(routes: Router) -> Router {
+    routes.reset_fallback().fallback(nowhere::nothing_here)
 }
 
 /// Gives every request to `routes` an id: the client's own if it is sane, else one that is drawn.

@@ -26,7 +26,8 @@ struct ErrorBody<'a> {
     data: &'a [BadLine],
 }
 
-fn error_response(status: Status, text: &str, data: &[BadLine]) -> Response {
+/// The answer `status` with `text` for people, and lines that are not kept.
+pub(super) fn error_response(status: Status, text: &str, data: &[BadLine]) -> Response {
     let body = ErrorBody { error: text, message: text, code: status.word, data };
     (status.http, Json(body)).into_response()
 }

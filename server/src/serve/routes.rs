@@ -28,6 +28,7 @@ pub(super) fn of(config: &ServeConfig, node: &Node) -> Result<Router, Error> {
         .merge(query::http::routes(engine))
         .merge(status::routes(status))
         .merge(grpc.prepare().into_axum_router());
+    let routes = router::with_nothing_elsewhere(routes);
     Ok(router::with_request_ids(routes, Arc::clone(&node.randomness)))
 }
 

@@ -129,6 +129,26 @@ async fn overwritten_twice(world: &World, running: &Running) -> Vec<ObjectPath> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_path_where_nothing_is_keeps_nothing_and_says_so() {
+    let world = World::new();
+    let running = world.start().await;
+    let write = Request::post("/api/v3/writelp?db=db").body(Body::from("m x=1i 1"));
+    let (status, text) = running.call(write.expect("is a request")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(text.contains("\"code\":\"not found\"") && text.contains("\"data\":[]"), "{text}");
+    assert_eq!(running.get("/api/v3/write_lp?db=db").await.0, StatusCode::METHOD_NOT_ALLOWED);
+
+    let call =
+        Request::post("/forebay.v1.NoService/Call").header("content-type", "application/grpc");
+    let call = call.body(Body::empty()).expect("is a request");
+    let answer = running.routes.clone().oneshot(call).await.expect("answers");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["grpc-status"], "12");
+    assert!(answer.headers().contains_key(router::REQUEST_ID_HEADER));
+    running.abandon().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_last_value_of_each_field_stands_though_jobs_end_in_reverse_order() {
     let world = World::new();
     let running = world.start().await;

@@ -57,8 +57,14 @@ pub(super) struct BadLines {
 impl Answer {
     /// Understands an answer.
     pub(super) fn of(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        if status.is_success() {
+        if status == StatusCode::NO_CONTENT {
             return Self::Settled(Settlement::Kept);
+        }
+        if status.is_success() {
+            // Some other server's page; nothing was written by asking for it.
+            let message =
+                format!("it answers {status}: not a write endpoint of Forebay or InfluxDB");
+            return Self::Settled(Settlement::Refused { message });
         }
         let refusal = Refusal::read(body);
         match status {
@@ -165,5 +171,16 @@ mod tests {
         let too_large = Answer::Settled(Settlement::TooLarge { message: message() });
         assert_eq!(answer(413, None, "no"), too_large);
         assert_eq!(answer(204, None, ""), Answer::Settled(Settlement::Kept));
+    }
+
+    #[test]
+    fn success_that_keeps_nothing_is_no_success() {
+        for status in [200, 201, 202, 206] {
+            let Answer::Settled(Settlement::Refused { message }) = answer(status, None, "hello")
+            else {
+                panic!("{status} is taken for more than it is");
+            };
+            assert!(message.contains("not a write endpoint"), "{message}");
+        }
     }
 }
