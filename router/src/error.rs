@@ -44,6 +44,12 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// The message names more tables than a request may touch partitions.
+    #[error("the request names more than {limit} tables, the limit of partitions a request")]
+    TooManyTables {
+        /// The limit.
+        limit: usize,
+    },
     /// The rows times the columns are more than one request may have.
     #[error("the request has more than {limit} values, the limit of rows × columns a request")]
     TooManyCells {

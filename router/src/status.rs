@@ -95,6 +95,7 @@ pub fn of_error(error: &Error) -> Status {
         Error::NamesExhausted(_) => NAMES_EXHAUSTED,
         Error::BodyTooLarge { .. }
         | Error::TooManyPartitions { .. }
+        | Error::TooManyTables { .. }
         | Error::TooManyCells { .. }
         | Error::TooMuchText { .. } => TOO_LARGE,
         Error::StaleSchema { .. } => STALE_SCHEMA,
@@ -148,6 +149,7 @@ mod tests {
             (Error::NamesExhausted(reason()), 422, Code::InvalidArgument, false),
             (too_large, 413, Code::OutOfRange, false),
             (Error::TooManyPartitions { limit: 1 }, 413, Code::OutOfRange, false),
+            (Error::TooManyTables { limit: 1 }, 413, Code::OutOfRange, false),
             (Error::TooManyCells { limit: 1 }, 413, Code::OutOfRange, false),
             (Error::TooMuchText { limit: 1 }, 413, Code::OutOfRange, false),
             (Error::NoMemory { bytes: 1 }, 503, Code::Unavailable, true),

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int16Array,
-    Int64Array, LargeStringArray, RecordBatch, StringArray, TimestampMillisecondArray,
-    TimestampNanosecondArray, TimestampSecondArray, UInt8Array,
+    Array, ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int8Array,
+    Int16Array, Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
+    TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt8Array,
+    UInt32Array,
 };
+use arrow::compute::take;
 use arrow::datatypes::{Field, Int8Type, Schema};
 use arrow::ipc::writer::StreamWriter;
 use bytes::Bytes;
@@ -116,6 +118,49 @@ async fn columns_become_tags_and_fields() {
           boolean, small field of type integer, tiny field of type unsigned integer)"],
     )
     .await;
+}
+
+#[tokio::test]
+async fn texts_are_taken_as_views_too() {
+    let words: ArrayRef = Arc::new(StringViewArray::from_iter_values(["a", "thirteen bytes"]));
+    let keys = Int8Array::from(vec![Some(1), None]);
+    let dictionary = DictionaryArray::new(keys, Arc::clone(&words));
+    check(
+        vec![
+            ("s", Arc::clone(&words)),
+            ("tag:t", words),
+            ("d", Arc::new(dictionary)),
+            time(&[1, 2]),
+        ],
+        &[
+            "m 1970-01-01 | d=thirteen bytes,t=a | 1 | s=\"a\"",
+            "m 1970-01-01 | t=thirteen bytes | 2 | s=\"thirteen bytes\"",
+        ],
+        &["m(d tag, s field of type string, t tag)"],
+    )
+    .await;
+}
+
+/// So many views of one value of `len` bytes: little to send, and much if each were unfolded.
+fn views_of_one_value(rows: usize, len: usize) -> ArrayRef {
+    let value = StringViewArray::from_iter_values(["x".repeat(len)]);
+    take(&value, &UInt32Array::from(vec![0; rows]), None).expect("there is a first value")
+}
+
+#[tokio::test]
+async fn views_of_one_value_are_not_unfolded() {
+    const ROWS: usize = 16_384;
+    for (len, code, word) in
+        [(1 << 20, Code::InvalidArgument, "\"s\""), (64 << 10, Code::Unavailable, "memory")]
+    {
+        let world = World::with(Limits::default(), 4 << 20, 64 << 20);
+        let columns = vec![time(&[1; ROWS]), ("s", views_of_one_value(ROWS, len))];
+        let refused = write(&world, vec![table("m", None, &batch(columns))]).await;
+        let refused = refused.expect_err("is many GiB");
+        assert_eq!(refused.code(), code, "{refused}");
+        assert!(refused.message().contains(word), "{}", refused.message());
+        world.assert_nothing_kept();
+    }
 }
 
 #[tokio::test]
@@ -247,6 +292,18 @@ async fn limits_refuse_the_request_whole() {
     let refused = write(&small, vec![table("m", None, &rows)]).await.expect_err("over 100 bytes");
     assert_eq!(refused.code(), Code::OutOfRange);
     small.assert_nothing_kept();
+}
+
+#[tokio::test]
+async fn a_message_names_no_more_tables_than_a_request_may_have_partitions() {
+    let limited = World::with_limits(Limits { partitions_max: 2, ..Limits::default() });
+    let rows = batch(vec![time(&[1]), ("x", Arc::new(Int64Array::from(vec![1])))]);
+    let tables = |count| vec![table("m", None, &rows); count];
+    let refused = write(&limited, tables(3)).await.expect_err("three tables");
+    assert_eq!(refused.code(), Code::OutOfRange);
+    assert!(refused.message().contains("limit of partitions"), "{}", refused.message());
+    limited.assert_nothing_kept();
+    write(&limited, tables(2)).await.expect("two tables");
 }
 
 #[tokio::test]

@@ -46,6 +46,11 @@ impl WriteDoor {
     }
 
     async fn serve(&self, request: WriteRequest) -> Result<Position, Error> {
+        let limit = self.edge.config().limits.partitions_max;
+        // Each has a partition of its own, so this many could not be kept anyway.
+        if request.tables.len() > limit {
+            return Err(Error::TooManyTables { limit });
+        }
         let bytes = request.encoded_len();
         self.edge.metrics().read(Endpoint::Grpc, bytes as u64);
         // Decoding may copy what is not aligned: once the message, once its columns.

@@ -1,7 +1,8 @@
 //! What an Arrow column becomes: a tag, or a field of one of five types.
 
 use arrow::array::{
-    Array, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array,
+    Array, AsArray, BooleanArray, Float64Array, Int64Array, LargeStringArray, StringArray,
+    StringViewArray, UInt64Array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, UInt64Type};
@@ -57,11 +58,11 @@ pub(super) fn resolve(
     }
 }
 
-/// The texts of a column, one a row, dictionary or not. A dictionary is never unfolded: a few bytes
-/// of keys could name a long value a million times.
+/// The texts of a column, one a row, dictionary or not. Neither dictionaries nor views are unfolded:
+/// a few bytes of keys could name a long value a million times.
 #[derive(Debug)]
 pub(super) struct TextValues {
-    values: StringArray,
+    values: Texts,
     /// Which value each row has, where that is not the one at its own place.
     keys: Option<Vec<Option<usize>>>,
 }
@@ -69,10 +70,10 @@ pub(super) struct TextValues {
 impl TextValues {
     pub(super) fn new(column: &dyn Array, bytes_max: usize) -> Result<Self, ColumnFault> {
         let texts = match column.as_any_dictionary_opt() {
-            None => Self { values: texts(column)?, keys: None },
+            None => Self { values: Texts::of(column)?, keys: None },
             Some(dictionary) => {
-                let values = texts(dictionary.values())?;
-                let places = if values.is_empty() {
+                let values = Texts::of(dictionary.values())?;
+                let places = if values.len() == 0 {
                     // No key can be valid; asking for them would be a fault.
                     vec![0; dictionary.len()]
                 } else {
@@ -93,23 +94,53 @@ impl TextValues {
             None => row,
             Some(keys) => keys[row]?,
         };
-        self.values.is_valid(place).then(|| self.values.value(place))
+        self.values.value(place)
     }
 
     fn check_length(&self, bytes_max: usize) -> Result<(), ColumnFault> {
-        let mut values = self.values.iter().enumerate();
-        let too_long = values.find(|(_, text)| text.is_some_and(|text| text.len() > bytes_max));
-        match too_long {
-            Some((row, _)) => Err(ColumnFault::TooLong { row, limit: bytes_max }),
+        let is_too_long =
+            |place| self.values.value(place).is_some_and(|text| text.len() > bytes_max);
+        match (0..self.values.len()).find(|place| is_too_long(*place)) {
+            Some(row) => Err(ColumnFault::TooLong { row, limit: bytes_max }),
             None => Ok(()),
         }
     }
 }
 
-fn texts(column: &dyn Array) -> Result<StringArray, ColumnFault> {
-    let texts =
-        cast(column, &DataType::Utf8).map_err(|error| ColumnFault::Type(error.to_string()))?;
-    Ok(texts.as_string::<i32>().clone())
+/// Texts as they came. Nothing is copied, as a cast would: many views may share the same bytes.
+#[derive(Debug)]
+enum Texts {
+    Utf8(StringArray),
+    LargeUtf8(LargeStringArray),
+    Utf8View(StringViewArray),
+}
+
+impl Texts {
+    fn of(column: &dyn Array) -> Result<Self, ColumnFault> {
+        match column.data_type() {
+            DataType::Utf8 => Ok(Self::Utf8(column.as_string::<i32>().clone())),
+            DataType::LargeUtf8 => Ok(Self::LargeUtf8(column.as_string::<i64>().clone())),
+            DataType::Utf8View => Ok(Self::Utf8View(column.as_string_view().clone())),
+            other => Err(ColumnFault::Type(other.to_string())),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Utf8(texts) => texts.len(),
+            Self::LargeUtf8(texts) => texts.len(),
+            Self::Utf8View(texts) => texts.len(),
+        }
+    }
+
+    /// The text at a place, if there is one.
+    fn value(&self, place: usize) -> Option<&str> {
+        match self {
+            Self::Utf8(texts) => texts.is_valid(place).then(|| texts.value(place)),
+            Self::LargeUtf8(texts) => texts.is_valid(place).then(|| texts.value(place)),
+            Self::Utf8View(texts) => texts.is_valid(place).then(|| texts.value(place)),
+        }
+    }
 }
 
 /// The values of a field column, one a row, as wide as they are stored.
