@@ -1,6 +1,7 @@
 //! Reads the body of a request into memory that was reserved for it before.
 
 use std::io::Read;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use flate2::read::MultiGzDecoder;
 use futures::StreamExt;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use tokio::time::{Instant, timeout_at};
 use types::Reservation;
 use types::seam::MemoryGate;
 
@@ -20,6 +22,14 @@ const FIRST_STEP_BYTES: u64 = 64 << 10;
 const INFLATE_STEP_BYTES: usize = 64 << 10;
 /// No gzip stream inflates to more than this many times its length.
 const GZIP_RATIO_MAX: usize = 1_032;
+
+/// A sender that brings no byte for so long is gone; the memory that was reserved for it is needed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time for a whole body, so that nobody holds memory by bringing a byte now and then.
+const BODY_TIMEOUT_MIN: Duration = Duration::from_secs(60);
+/// A body has at least as long as its limit takes at this pace, that of an uplink of ten megabits:
+/// 64 MiB in 64 s. Senders that give up sooner, as Telegraf does after 5 s, end the body themselves.
+const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 
 /// A request's body, inflated, and the memory that it occupies.
 #[derive(Debug)]
@@ -37,8 +47,8 @@ pub(crate) struct WriteBody {
 ///
 /// # Errors
 ///
-/// [`Error::BodyTooLarge`] before more than the limit is read or inflated; [`Error::NoMemory`] and
-/// busy sinks; what is wrong with the body.
+/// [`Error::BodyTooLarge`] before more than the limit is read or inflated; [`Error::BodyTooSlow`];
+/// [`Error::NoMemory`] and busy sinks; what is wrong with the body.
 pub(crate) async fn read_body(
     gate: &dyn MemoryGate,
     headers: &HeaderMap,
@@ -52,16 +62,36 @@ pub(crate) async fn read_body(
     }
     let first_step = announced.unwrap_or(FIRST_STEP_BYTES).clamp(1, limit);
     let memory = gate.reserve(first_step).await?;
-    let mut received = Buffer::new(memory, "", limit);
-    let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
-        received.extend(&chunk.map_err(Error::Body)?)?;
-    }
+    let received = receive(body, Buffer::new(memory, "", limit)).await?;
     if !is_gzip {
         return Ok(received.finish());
     }
     let work = received.bytes.len().saturating_mul(GZIP_RATIO_MAX);
     on_cpu(work, move || inflate(received)).await?
+}
+
+/// Reads all of a body, as it comes.
+async fn receive(body: Body, mut received: Buffer) -> Result<Buffer, Error> {
+    let time = time_for(received.limit);
+    let deadline = Instant::now() + time;
+    let mut chunks = body.into_data_stream();
+    loop {
+        let idle = Instant::now() + IDLE_TIMEOUT;
+        let Ok(chunk) = timeout_at(idle.min(deadline), chunks.next()).await else {
+            let waited = if idle < deadline { IDLE_TIMEOUT } else { time };
+            let bytes = received.bytes.len();
+            return Err(Error::BodyTooSlow { bytes, waited });
+        };
+        match chunk {
+            Some(chunk) => received.extend(&chunk.map_err(Error::Body)?)?,
+            None => return Ok(received),
+        }
+    }
+}
+
+/// How long a body of `limit` bytes may take.
+fn time_for(limit: u64) -> Duration {
+    BODY_TIMEOUT_MIN.max(Duration::from_secs(limit / BYTES_PER_SECOND_MIN))
 }
 
 /// Inflates all members of a gzip stream.

@@ -28,6 +28,14 @@ pub enum Error {
     /// The body ended before it was complete.
     #[error("the body could not be read")]
     Body(#[source] axum::Error),
+    /// The body did not come, or not fast enough.
+    #[error("the body did not come in time: {bytes} bytes of it were here after {waited:?}")]
+    BodyTooSlow {
+        /// What was read before.
+        bytes: usize,
+        /// How long was waited, for the next byte or for the whole.
+        waited: Duration,
+    },
     /// The body is larger than the limit.
     #[error("the body{state} is larger than the limit of {limit} bytes")]
     BodyTooLarge {

@@ -30,6 +30,9 @@ pub const INVALID: Status = status(StatusCode::BAD_REQUEST, Code::InvalidArgumen
 /// A limit of names, columns, tables or databases.
 pub const NAMES_EXHAUSTED: Status =
     status(StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument, "unprocessable entity");
+/// The request did not come in time; nothing was kept.
+pub const TOO_SLOW: Status =
+    status(StatusCode::REQUEST_TIMEOUT, Code::Cancelled, "request timeout");
 /// More than one request may have.
 pub const TOO_LARGE: Status =
     status(StatusCode::PAYLOAD_TOO_LARGE, Code::OutOfRange, "request too large");
@@ -93,6 +96,7 @@ pub fn of_error(error: &Error) -> Status {
     match error {
         Error::Name(name) => of_name(name),
         Error::NamesExhausted(_) => NAMES_EXHAUSTED,
+        Error::BodyTooSlow { .. } => TOO_SLOW,
         Error::BodyTooLarge { .. }
         | Error::TooManyPartitions { .. }
         | Error::TooManyTables { .. }
@@ -139,6 +143,7 @@ mod tests {
             sent: SchemaVersion::new(1),
             current: SchemaVersion::new(2),
         };
+        let too_slow = Error::BodyTooSlow { bytes: 1, waited: retry_after };
         let too_large = Error::BodyTooLarge { state: "", limit: 1 };
         let rows: Vec<(Error, u16, Code, bool)> = vec![
             (Error::Parameter(reason()), 400, Code::InvalidArgument, false),
@@ -147,6 +152,7 @@ mod tests {
             (Error::Name(empty), 400, Code::InvalidArgument, false),
             (Error::Name(too_long), 422, Code::InvalidArgument, false),
             (Error::NamesExhausted(reason()), 422, Code::InvalidArgument, false),
+            (too_slow, 408, Code::Cancelled, false),
             (too_large, 413, Code::OutOfRange, false),
             (Error::TooManyPartitions { limit: 1 }, 413, Code::OutOfRange, false),
             (Error::TooManyTables { limit: 1 }, 413, Code::OutOfRange, false),

@@ -159,3 +159,31 @@ async fn a_body_that_breaks_off_is_refused() {
     assert!(matches!(refused, Err(Error::Body(_))));
     assert_eq!(gate.budget.used(), 0);
 }
+
+/// A body that brings a byte each time `pause` has gone by, without end.
+fn trickle(pause: Duration) -> Body {
+    let bytes = stream::unfold((), move |()| async move {
+        tokio::time::sleep(pause).await;
+        Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
+    });
+    Body::from_stream(bytes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_in_time_gives_its_memory_back() {
+    for (pause, after) in [(IDLE_TIMEOUT * 2, IDLE_TIMEOUT), (IDLE_TIMEOUT / 3, BODY_TIMEOUT_MIN)] {
+        let announced = headers(&[(CONTENT_LENGTH, "50000")]);
+        let (refused, gate) = read(1 << 20, &announced, trickle(pause)).await;
+        let Err(Error::BodyTooSlow { waited, .. }) = refused else {
+            panic!("a byte each {pause:?} is too slow");
+        };
+        assert_eq!((waited, gate.budget.used()), (after, 0));
+    }
+}
+
+#[test]
+fn a_large_body_has_more_time() {
+    assert_eq!(time_for(64 << 10), Duration::from_secs(60));
+    assert_eq!(time_for(64 << 20), Duration::from_secs(64));
+    assert_eq!(time_for(512 << 20), Duration::from_secs(512));
+}
