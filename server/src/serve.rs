@@ -7,6 +7,7 @@
 mod connections;
 mod error;
 mod node;
+mod protocols;
 mod routes;
 mod signals;
 mod status;
@@ -46,9 +47,8 @@ pub(crate) async fn run(config: ServeConfig) -> Result<(), Error> {
     let node = Node::start(&config).await?;
     let listener = LimitedListener::new(listener, config.limits.connections);
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, routes::of(&config, &node)?)
-        .with_graceful_shutdown(async { drop(stopped.await) });
-    let mut serving = tokio::spawn(async move { serving.await });
+    let routes = routes::of(&config, &node)?;
+    let mut serving = tokio::spawn(protocols::serve(listener, routes, stopped));
     tracing::info!(%address, "listening");
 
     tokio::select! {

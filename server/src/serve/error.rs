@@ -80,10 +80,9 @@ pub(crate) enum Error {
 
 impl Error {
     /// The listener ended though nobody asked it to.
-    pub(super) fn served(ended: Result<io::Result<()>, JoinError>) -> Self {
+    pub(super) fn served(ended: Result<(), JoinError>) -> Self {
         let reason = match ended {
-            Ok(Ok(())) => "without a reason".to_owned(),
-            Ok(Err(error)) => error.to_string(),
+            Ok(()) => "without a reason".to_owned(),
             Err(error) => error.to_string(),
         };
         Self::Listener { reason }
