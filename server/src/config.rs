@@ -25,6 +25,9 @@ const BODY_SHARE_OF_BUDGET: u64 = 4;
 /// Below this a budget holds not even the parts that must always fit: one largest job for each
 /// worker, one body, one query.
 const MEMORY_BUDGET_MIN: ByteSize = ByteSize::mib(64);
+/// Open files that connections leave for the log, the catalog and the objects: without one of those
+/// left, the log could not go on and the process would end.
+const DESCRIPTORS_KEPT: u64 = 256;
 
 /// Where the catalog is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -74,6 +77,8 @@ pub(crate) struct ServeConfig {
     pub(crate) log_filter: String,
     /// How they look.
     pub(crate) log_format: LogFormat,
+    /// What `--max-connections` was before the machine's limit of open files lowered it.
+    connections_asked: usize,
 }
 
 /// Counts and waits over which a request is refused, the limit named.
@@ -124,6 +129,9 @@ impl ServeConfig {
         let persist_workers = flags.persist_workers.unwrap_or(machine.cores);
         let hot_size =
             ByteSize(ingester::Config::hot_partition_size_for(memory_budget.0, persist_workers));
+        let mut limits = Limits::from(flags.limits);
+        let connections_asked = limits.connections;
+        limits.connections = connections_within(connections_asked, machine.descriptors);
         let config = Self {
             data_dir: flags.data_dir,
             bind: flags.bind,
@@ -143,9 +151,10 @@ impl ServeConfig {
             query_timeout: flags.query_timeout,
             slow_query: flags.slow_query,
             shutdown_timeout: flags.shutdown_timeout,
-            limits: flags.limits.into(),
+            limits,
             log_filter: flags.log_filter,
             log_format: flags.log_format,
+            connections_asked,
         };
         let faults = config.faults();
         if faults.is_empty() { Ok(config) } else { Err(Error::BadFlags { faults }) }
@@ -168,8 +177,11 @@ impl ServeConfig {
         if self.rotation_period.is_zero() {
             faults.push("--rotation-period must not be 0".to_owned());
         }
-        if self.limits.queries == 0 || self.limits.connections == 0 {
+        if self.limits.queries == 0 || self.connections_asked == 0 {
             faults.push("--max-queries and --max-connections must not be 0".to_owned());
+        } else if self.limits.connections == 0 {
+            let needed = DESCRIPTORS_KEPT + 1;
+            faults.push(format!("at least {needed} files must be allowed to be open (ulimit -n)"));
         }
         faults.extend(self.edge().validate());
         faults
@@ -198,6 +210,14 @@ impl ServeConfig {
     /// environment by the store's own library and are refused in a URL.
     pub(crate) fn log(&self) {
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "effective configuration: {self}");
+        let (asked, lowered) = (self.connections_asked, self.limits.connections);
+        if lowered < asked {
+            tracing::warn!(
+                asked,
+                lowered,
+                "--max-connections is lowered: no more files may be open (ulimit -n)"
+            );
+        }
     }
 
     /// Each flag with the value that is in force.
@@ -236,6 +256,13 @@ impl ServeConfig {
             ("log-format", word(&self.log_format)),
         ]
     }
+}
+
+/// As many of the connections that were asked for as leave [`DESCRIPTORS_KEPT`] of what may be open.
+fn connections_within(asked: usize, descriptors: Option<u64>) -> usize {
+    let left = descriptors.map(|limit| limit.saturating_sub(DESCRIPTORS_KEPT));
+    let left = left.and_then(|left| usize::try_from(left).ok());
+    left.map_or(asked, |left| asked.min(left))
 }
 
 /// As one would type it.

@@ -7,8 +7,11 @@ use clap::FromArgMatches;
 use super::*;
 use crate::cli;
 
-const MACHINE: Machine =
-    Machine { memory: Some(ByteSize::gib(8)), cores: NonZeroUsize::new(4).expect("is not zero") };
+const MACHINE: Machine = Machine {
+    memory: Some(ByteSize::gib(8)),
+    cores: NonZeroUsize::new(4).expect("is not zero"),
+    descriptors: None,
+};
 
 /// The configuration of `forebay serve` with these flags.
 pub(crate) fn config_on(machine: &Machine, flags: &[&str]) -> Result<ServeConfig, Error> {
@@ -48,6 +51,20 @@ fn an_unknown_machine_needs_to_be_told_its_budget() {
     let error = config_on(&machine, &[]).expect_err("is not known");
     assert!(error.to_string().contains("--memory-budget is needed"), "{error}");
     assert!(config_on(&machine, &["--memory-budget=1GiB"]).is_ok());
+}
+
+#[test]
+fn connections_leave_open_files_for_everything_else() {
+    for (descriptors, connections) in
+        [(None, 4096), (Some(1 << 20), 4096), (Some(4352), 4096), (Some(1024), 768), (Some(257), 1)]
+    {
+        let machine = Machine { descriptors, ..MACHINE };
+        let config = config_on(&machine, &[]).expect("no faults");
+        assert_eq!(config.limits.connections, connections, "{descriptors:?}");
+    }
+    let machine = Machine { descriptors: Some(256), ..MACHINE };
+    let error = config_on(&machine, &[]).expect_err("there is no room for a connection");
+    assert!(error.to_string().contains("257 files"), "{error}");
 }
 
 #[test]
