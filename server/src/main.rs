@@ -56,7 +56,11 @@ fn serve(flags: config::ServeFlags) -> Result<Code, Error> {
 
 fn block_on(work: impl Future<Output = Result<Code, Error>>) -> Result<Code, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|source| Error::Runtime { source })?.block_on(work)
+    let runtime = runtime.map_err(|source| Error::Runtime { source })?;
+    let ended = runtime.block_on(work);
+    // A thread may wait for standard input, and would for as long as that stays open.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Tells a person what went wrong, unless that person has stopped listening.

@@ -8,6 +8,7 @@
 //! | [`kill`] | and kills at any moment, time after time? |
 //! | [`housekeeping`] | does housekeeping refuse a write, do slow readers hold one up? |
 //! | [`one_row`] | what do very small writes cost? |
+//! | [`live_pipe`] | is a pipe written as its lines come, and left when they are refused? |
 //! | [`refusal`] | is what is refused told, and nothing else lost? |
 //! | `figures` | how long does it take? (with the feature `benches`) |
 
@@ -17,6 +18,7 @@ mod figures;
 mod flights;
 mod housekeeping;
 mod kill;
+mod live_pipe;
 mod one_row;
 mod refusal;
 mod restart;

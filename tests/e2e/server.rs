@@ -78,16 +78,21 @@ impl Server {
         Self { child, url: format!("http://{address}"), log: Some(log) }
     }
 
-    /// Runs a client command against this server.
-    pub(crate) fn run(&self, words: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new(&*FOREBAY)
+    /// Begins a client command against this server; whoever has its pipes sees how it goes on.
+    pub(crate) fn begin(&self, words: &[&str]) -> Child {
+        Command::new(&*FOREBAY)
             .args(words)
             .env("FOREBAY_HOST", &self.url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the binary starts");
+            .expect("the binary starts")
+    }
+
+    /// Runs a client command against this server.
+    pub(crate) fn run(&self, words: &[&str], input: &[u8]) -> Output {
+        let mut child = self.begin(words);
         let mut stdin = child.stdin.take().expect("is piped");
         let input = input.to_vec();
         // A command that ends early does not want the rest.

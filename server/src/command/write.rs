@@ -1,21 +1,23 @@
 //! `forebay write`: sends line protocol to a server, whole lines in batches, several at once.
 //!
 //! ```text
-//!   Input ──bytes──▶ Lines ──lines──▶ Batches ──batches──▶ Sender ──▶ Tally
-//!   plain, gzip      where each ends,  stamped, at most    one try    kept, bad,
-//!                    has it a time?    so many lines       after      bytes
-//!                                                          another
-//!   └──────────── on a thread of its own ─────┘ └── as many at once as wanted ──┘
+//!   Input ──bytes──▶ Reader ──lines──▶ Batches ──batches──▶ Sender ──▶ Tally
+//!   plain, gzip      where each ends;  at most so many     one try    kept, bad,
+//!                    stamped where it  lines, open for     after      bytes
+//!                    has no time       at most a second    another
+//!   └────── on a thread ───────────┘   └─ on another ─┘    └ as many at once as wanted ┘
 //! ```
 //!
-//! Lines without a time are stamped before the first try, so that each try sends the same points
-//! and a repetition changes nothing.
+//! Lines without a time are stamped when they are read, so that each try sends the same points and
+//! a repetition changes nothing. A batch does not wait for lines that may never come: the input may
+//! be a pipe that somebody else writes to now and then.
 
 mod answer;
 mod batches;
 mod input;
 mod lines;
 mod progress;
+mod reader;
 mod sender;
 mod tally;
 
@@ -24,16 +26,19 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 use types::effect::Clock;
 
-use self::batches::{Batch, Batches};
+use self::batches::Batches;
 use self::input::Input;
 use self::progress::Progress;
+use self::reader::{Reader, Stamps};
 use self::sender::{Patience, Sender};
 use self::tally::Tally;
 use crate::cli::parse_duration;
@@ -41,6 +46,11 @@ use crate::command::host::{Host, HostFlags};
 use crate::effect::{OsRandomness, SystemClock};
 use crate::error::Error;
 use crate::exit::Code;
+
+/// A batch is closed so long after its first line, if no other line is there by then.
+const OPEN_MAX: Duration = Duration::from_secs(1);
+/// Lines that are read ahead of the batch they go into: few, because each may be long.
+const LINES_AHEAD_MAX: usize = 64;
 
 /// Flags of `forebay write`.
 #[derive(Debug, Args)]
@@ -130,80 +140,67 @@ pub(crate) async fn run(flags: WriteFlags) -> Result<Code, Error> {
         Arc::new(OsRandomness),
         Arc::clone(&progress),
     );
-    let reader = Reader {
-        inputs,
-        read,
-        precision: flags.precision,
+    let stamps = Stamps::new(Arc::clone(&clock), flags.precision);
+    let sending = Sending {
+        reader: Reader { inputs, read, stamps },
         lines_max: flags.batch_lines,
-        clock: Arc::clone(&clock),
+        concurrency: flags.concurrency,
     };
     let mut tally = Tally::default();
-    let sent = send_all(reader, &sender, flags.concurrency, &progress, &mut tally).await;
+    let sent = send_all(sending, &sender, &progress, &mut tally).await;
     progress.finish();
-    report(&tally, clock.monotonic())?;
+    report(&tally, clock.monotonic());
     sent?;
     Ok(if tally.is_complete() { Code::Success } else { Code::Failure })
 }
 
-/// Sends what `reader` finds until the first error, which leaves the rest unsent; `tally` has what
-/// was settled before it.
-async fn send_all(
+/// What is sent, and in which portions.
+#[derive(Debug)]
+struct Sending {
     reader: Reader,
-    sender: &Sender,
+    lines_max: NonZeroUsize,
     concurrency: NonZeroUsize,
+}
+
+/// Sends what the reader finds until the first error, which leaves the rest unsent; `tally` has
+/// what was settled before it.
+async fn send_all(
+    sending: Sending,
+    sender: &Sender,
     progress: &Progress,
     tally: &mut Tally,
 ) -> Result<(), Error> {
+    let Sending { reader, lines_max, concurrency } = sending;
+    let (lines, received) = sync_channel(LINES_AHEAD_MAX);
+    let reading = spawn_blocking(move || reader.read_all(&lines));
     let (batches, mut queue) = mpsc::channel(concurrency.get());
-    let reading = tokio::task::spawn_blocking(move || reader.read_all(&batches));
-    let settled = stream::poll_fn(move |context| queue.poll_recv(context))
+    let gathering = spawn_blocking(move || {
+        let mut gathered = Batches::new(received, lines_max, OPEN_MAX);
+        // Nobody sends any more if one cannot be handed over; the reason is on its way.
+        gathered.all(|batch| batches.blocking_send(batch).is_ok())
+    });
+    stream::poll_fn(move |context| queue.poll_recv(context))
         .map(|batch| sender.send(batch))
-        .buffer_unordered(concurrency.get());
-    let sent = settled
+        .buffer_unordered(concurrency.get())
         .try_for_each(|part| {
             tally.add(part);
             progress.show(tally);
             std::future::ready(Ok(()))
         })
-        .await;
-    sent?;
-    reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        .await?;
+    outcome(gathering).await;
+    outcome(reading).await
 }
 
-/// Reads the inputs one after the other.
-#[derive(Debug)]
-struct Reader {
-    inputs: Vec<Input>,
-    /// Bytes read so far, for whoever shows progress.
-    read: Arc<AtomicU64>,
-    precision: Precision,
-    lines_max: NonZeroUsize,
-    clock: Arc<dyn Clock>,
+/// What a thread returns; its panic goes on here.
+async fn outcome<T>(thread: JoinHandle<T>) -> T {
+    thread.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
-impl Reader {
-    fn read_all(self, queue: &mpsc::Sender<Batch>) -> Result<(), Error> {
-        for input in self.inputs {
-            let path: Arc<std::path::Path> = Arc::from(input.path.as_path());
-            let text = input.into_text(&self.read)?;
-            let mut batches = Batches::new(text, path, self.lines_max);
-            loop {
-                let now = self.precision.count(self.clock.now_ns());
-                let Some(batch) = batches.next(now)? else { break };
-                if queue.blocking_send(batch).is_err() {
-                    // Nobody sends any more; the reason is on its way to the caller.
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn report(tally: &Tally, took: Duration) -> Result<(), Error> {
-    let told = tally.tell_bad_lines(&mut io::stderr().lock());
-    told.and_then(|()| writeln!(io::stdout(), "{}", tally.summary(took)))
-        .map_err(|source| Error::Output { source })
+/// Tells what was sent. Whether anybody listens changes nothing of it.
+fn report(tally: &Tally, took: Duration) {
+    let _ = tally.tell_bad_lines(&mut io::stderr().lock());
+    let _ = writeln!(io::stdout(), "{}", tally.summary(took));
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
-//! Lines gathered into the batches that are sent, each line with a time.
+//! Lines gathered into the batches that are sent.
 
-use std::io::BufRead;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::lines::{Holds, Line, Lines};
-use crate::error::Error;
+use super::lines::Holds;
+use super::reader::Stamped;
 
 /// A batch is closed at so many bytes, however few its lines: well below the server's limit of a
 /// body, and enough that a request's own cost does not matter.
@@ -69,66 +70,87 @@ impl Batch {
     }
 }
 
-/// Cuts an input into batches.
+/// Gathers lines into batches.
 #[derive(Debug)]
-pub(crate) struct Batches<R> {
-    lines: Lines<R>,
-    path: Arc<Path>,
+pub(super) struct Batches {
+    lines: Receiver<Stamped>,
     lines_max: NonZeroUsize,
-    /// A line that has to have a batch of its own.
-    alone: Option<Line>,
+    /// How long a batch is held open for more lines.
+    open_max: Duration,
+    /// A line that was taken, and belongs to the next batch.
+    held: Option<Stamped>,
 }
 
-impl<R: BufRead> Batches<R> {
-    /// Batches of the lines of `input`, called `path`, at most `lines_max` lines each.
-    pub(crate) fn new(input: R, path: Arc<Path>, lines_max: NonZeroUsize) -> Self {
-        Self { lines: Lines::new(input), path, lines_max, alone: None }
+impl Batches {
+    /// Batches of at most so many `lines` each, none of them open for longer than `open_max` while
+    /// no line comes.
+    pub(super) fn new(
+        lines: Receiver<Stamped>,
+        lines_max: NonZeroUsize,
+        open_max: Duration,
+    ) -> Self {
+        Self { lines, lines_max, open_max, held: None }
     }
 
-    /// The next batch; `None` at the end. Its lines without a time get `now`.
-    pub(crate) fn next(&mut self, now: i64) -> Result<Option<Batch>, Error> {
-        let mut open = Open::default();
-        if let Some(line) = self.alone.take() {
-            open.push(&line, now);
-            return Ok(Some(open.close(&self.path)));
-        }
+    /// Adds lines to `open` until it is full or due, or a line comes that does not belong to it.
+    fn fill(&mut self, open: &mut Open) {
+        let due = Instant::now() + self.open_max;
         while open.lines.len() < self.lines_max.get() && open.body.len() < BATCH_BYTES_MAX {
-            let Some(line) = self.read()? else { break };
-            match line.holds {
-                Holds::Nothing => {}
-                Holds::OpenQuote if open.lines.is_empty() => {
-                    open.push(&line, now);
-                    break;
-                }
-                Holds::OpenQuote => {
-                    self.alone = Some(line);
-                    break;
-                }
-                Holds::Timed | Holds::Untimed | Holds::Malformed => open.push(&line, now),
+            let left = due.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else { return };
+            if !open.takes(&line) {
+                self.held = Some(line);
+                return;
             }
+            open.push(&line);
         }
-        Ok((!open.lines.is_empty()).then(|| open.close(&self.path)))
     }
+}
 
-    fn read(&mut self) -> Result<Option<Line>, Error> {
-        let path = || self.path.to_path_buf();
-        self.lines.next().map_err(|source| Error::Input { path: path(), source })
+impl Iterator for Batches {
+    type Item = Batch;
+
+    /// Waits for a line and those that come with it; `None` at the end.
+    fn next(&mut self) -> Option<Batch> {
+        let first = self.held.take().or_else(|| self.lines.recv().ok())?;
+        let mut open = Open::with(&first);
+        if !is_alone(&first) {
+            self.fill(&mut open);
+        }
+        Some(open.close())
     }
+}
+
+/// An open quote would swallow the lines behind it.
+fn is_alone(line: &Stamped) -> bool {
+    line.line.holds == Holds::OpenQuote
 }
 
 /// A batch that lines are added to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
     body: Vec<u8>,
+    path: Arc<Path>,
     lines: Vec<Place>,
 }
 
 impl Open {
-    fn push(&mut self, line: &Line, now: i64) {
+    fn with(first: &Stamped) -> Self {
+        let mut open = Self { body: Vec::new(), path: Arc::clone(&first.path), lines: Vec::new() };
+        open.push(first);
+        open
+    }
+
+    /// A batch is of one input, so that its lines can be told by their numbers.
+    fn takes(&self, line: &Stamped) -> bool {
+        !is_alone(line) && Arc::ptr_eq(&self.path, &line.path)
+    }
+
+    fn push(&mut self, Stamped { line, time, .. }: &Stamped) {
         let text = line.bytes.trim_ascii_end();
         self.body.extend_from_slice(text);
-        if line.holds == Holds::Untimed {
-            self.body.extend_from_slice(format!(" {now}").as_bytes());
+        if let Some(time) = time {
+            self.body.extend_from_slice(format!(" {time}").as_bytes());
         }
         self.body.push(b'\n');
         let within = text.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -136,24 +158,33 @@ impl Open {
         self.lines.push(Place { number: line.number, end: self.body.len(), breaks });
     }
 
-    fn close(self, path: &Arc<Path>) -> Batch {
-        Batch { body: self.body.into(), path: Arc::clone(path), lines: self.lines }
+    fn close(self) -> Batch {
+        Batch { body: self.body.into(), path: self.path, lines: self.lines }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use types::effect::ManualClock;
+
+    use super::super::Precision;
+    use super::super::reader::{Stamps, Taken, read};
     use super::*;
 
-    /// The batches of `input`, of `lines_max` lines, at the time 7.
+    const LONG: Duration = Duration::from_secs(3600);
+
+    /// The batches of `input`, of `lines_max` lines, the first line without a time at the time 7.
     pub(crate) fn batches(input: &str, lines_max: usize) -> Vec<Batch> {
+        let (queue, lines) = sync_channel(input.len());
+        let mut stamps = Stamps::new(Arc::new(ManualClock::at(7)), Precision::Nanosecond);
+        let path = Arc::from(Path::new("test"));
+        let taken = read(input.as_bytes(), &path, &mut stamps, &queue).expect("is readable");
+        assert_eq!(taken, Taken::All);
+        drop(queue);
         let lines_max = NonZeroUsize::new(lines_max).expect("is not zero");
-        let mut batches = Batches::new(input.as_bytes(), Arc::from(Path::new("test")), lines_max);
-        let mut found = Vec::new();
-        while let Some(batch) = batches.next(7).expect("is readable") {
-            found.push(batch);
-        }
-        found
+        Batches::new(lines, lines_max, LONG).collect()
     }
 
     fn check(input: &str, expect: &[&str]) {
@@ -172,8 +203,35 @@ pub(crate) mod tests {
 
     #[test]
     fn lines_without_a_time_are_stamped_before_they_are_sent() {
-        check("a f=1\r\nb f=\"x y\"  \n", &["a f=1 7\nb f=\"x y\" 7\n"]);
+        check("a f=1\r\nb f=\"x y\"  \n", &["a f=1 7\nb f=\"x y\" 8\n"]);
         check("a\nb f=1 5\n", &["a\nb f=1 5\n"]);
+    }
+
+    #[test]
+    fn a_batch_does_not_wait_for_lines_that_may_never_come() {
+        let (queue, lines) = sync_channel(10);
+        let mut stamps = Stamps::new(Arc::new(ManualClock::at(7)), Precision::Nanosecond);
+        let path = Arc::from(Path::new("-"));
+        read(&b"a f=1\n"[..], &path, &mut stamps, &queue).expect("is readable");
+        let mut batches = Batches::new(lines, NonZeroUsize::MAX, Duration::ZERO);
+        let first = batches.next().expect("a line is there");
+        assert_eq!(first.body, "a f=1 7\n");
+        drop(queue);
+        assert!(batches.next().is_none(), "the pipe is at its end");
+    }
+
+    #[test]
+    fn a_batch_is_of_one_input() {
+        let (queue, lines) = sync_channel(10);
+        let mut stamps = Stamps::new(Arc::new(ManualClock::at(7)), Precision::Nanosecond);
+        for path in ["one", "two"] {
+            let path = Arc::from(Path::new(path));
+            read(&b"a f=1 1\n"[..], &path, &mut stamps, &queue).expect("is readable");
+        }
+        drop(queue);
+        let batches = Batches::new(lines, NonZeroUsize::MAX, LONG);
+        let paths: Vec<_> = batches.map(|batch| batch.path.display().to_string()).collect();
+        assert_eq!(paths, ["one", "two"]);
     }
 
     #[test]
@@ -190,10 +248,10 @@ pub(crate) mod tests {
         let [front, back] = batch.halves().expect("has three lines");
         assert_eq!(
             (&front.body[..], &back.body[..]),
-            (&b"a f=1 7\n"[..], &b"b f=\"\n\" 7\nc f=3 7\n"[..])
+            (&b"a f=1 7\n"[..], &b"b f=\"\n\" 8\nc f=3 9\n"[..])
         );
         let [middle, last] = back.halves().expect("has two lines");
-        assert_eq!((&last.body[..], last.number_of(1)), (&b"c f=3 7\n"[..], Some(6)));
+        assert_eq!((&last.body[..], last.number_of(1)), (&b"c f=3 9\n"[..], Some(6)));
         assert!(middle.halves().is_none());
     }
 }

@@ -18,20 +18,25 @@ async fn check(files: &[&str], replies: Vec<Reply>) -> (Result<(), Error>, Tally
     let randomness = Arc::new(OsRandomness);
     let sender =
         Sender::new(script.host(), &[("db", "d")], patience, randomness, Arc::clone(&progress));
-    let reader = Reader {
-        inputs: Input::open(&paths).expect("are there"),
-        read: Arc::default(),
-        precision: Precision::Second,
-        lines_max: NonZeroUsize::new(2).expect("is not zero"),
-        clock,
-    };
+    let sending = sending(&paths, 2, clock);
     let mut tally = Tally::default();
-    let sent = send_all(reader, &sender, NonZeroUsize::MIN, &progress, &mut tally).await;
+    let sent = send_all(sending, &sender, &progress, &mut tally).await;
     let requests = script.requests();
     let bodies = requests.iter().map(|request| {
         request.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     });
     (sent, tally, bodies.collect())
+}
+
+/// Batches of at most `lines_max` lines, one after the other.
+fn sending(paths: &[PathBuf], lines_max: usize, clock: Arc<dyn Clock>) -> Sending {
+    let reader = Reader {
+        inputs: Input::open(paths).expect("are there"),
+        read: Arc::default(),
+        stamps: Stamps::new(clock, Precision::Second),
+    };
+    let lines_max = NonZeroUsize::new(lines_max).expect("is not zero");
+    Sending { reader, lines_max, concurrency: NonZeroUsize::MIN }
 }
 
 fn kept() -> Reply {
@@ -66,14 +71,8 @@ async fn bytes_that_are_no_gzip_behind_its_first_two_are_told() {
     let randomness = Arc::new(OsRandomness);
     let patience = Patience::new(Duration::ZERO);
     let sender = Sender::new(script.host(), &[], patience, randomness, Arc::clone(&progress));
-    let reader = Reader {
-        inputs: Input::open(&[path]).expect("is there"),
-        read: Arc::default(),
-        precision: Precision::Auto,
-        lines_max: NonZeroUsize::MIN,
-        clock,
-    };
-    let sent = send_all(reader, &sender, NonZeroUsize::MIN, &progress, &mut Tally::default()).await;
+    let sending = sending(&[path], 1, clock);
+    let sent = send_all(sending, &sender, &progress, &mut Tally::default()).await;
     let text = sent.expect_err("is broken").to_string();
     assert!(text.starts_with("cannot read ") && text.ends_with("broken.gz"), "{text}");
 }
