@@ -8,6 +8,8 @@ use types::{ErrorKind, NameError, SchemaVersion, TableName};
 
 /// When to try again where nothing better is known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The longest text that is told: gRPC sends it in a header, of which clients take 8 KiB and more.
+pub(crate) const TEXT_BYTES_MAX: usize = 4096;
 
 /// Why a request is refused; nothing of it was kept unless [`Error::kind`] says `Unknown`.
 #[derive(Debug, thiserror::Error)]
@@ -203,6 +205,25 @@ impl Error {
 
     /// The error and its causes in one text, for who has to act on it.
     pub fn chain(&self) -> String {
-        types::error::chain(self)
+        cut(types::error::chain(self), TEXT_BYTES_MAX)
+    }
+}
+
+/// The beginning of a text, cut between two characters: some errors repeat what was sent.
+pub(crate) fn cut(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        assert_eq!(cut("xüü".to_owned(), 4), "xü");
+        assert_eq!(cut("short".to_owned(), 5), "short");
+        let error = Error::Parameter("ü".repeat(TEXT_BYTES_MAX));
+        assert_eq!(error.chain().len(), TEXT_BYTES_MAX);
     }
 }

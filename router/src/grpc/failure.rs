@@ -7,7 +7,7 @@ use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt};
 use types::seam::PersistNowError;
 
-use crate::error::{Error, RETRY_AFTER};
+use crate::error::{Error, RETRY_AFTER, TEXT_BYTES_MAX, cut};
 use crate::status;
 
 /// Whose words the reasons in error details are.
@@ -35,7 +35,8 @@ pub(super) fn of_error(error: &Error) -> tonic::Status {
 
 /// The status of a demand to persist that was not met.
 pub(super) fn of_persist(error: &PersistNowError) -> tonic::Status {
-    with_retry(status::of_persist(error).grpc, error.to_string(), None)
+    let text = cut(error.to_string(), TEXT_BYTES_MAX);
+    with_retry(status::of_persist(error).grpc, text, None)
 }
 
 /// `RESOURCE_EXHAUSTED` and `UNAVAILABLE` say when to try again.

@@ -23,7 +23,8 @@ pub(super) async fn assign(
     next: Next,
 ) -> Response {
     let id = sane_id(request.headers()).unwrap_or_else(|| draw(&*randomness));
-    let span = tracing::info_span!("request", id = %String::from_utf8_lossy(id.as_bytes()));
+    // An error span, so that a warning has the id at any log filter.
+    let span = tracing::error_span!("request", id = %String::from_utf8_lossy(id.as_bytes()));
     request.headers_mut().insert(REQUEST_ID_HEADER, id.clone());
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID_HEADER, id);

@@ -2,10 +2,14 @@
 
 use serde::Serialize;
 
+use crate::error::cut;
+
 /// How many bad lines are told; the others are counted.
 const TOLD_MAX: usize = 100;
 /// How much of a bad line is told: enough to find it, little enough that a hundred fit an answer.
 const ORIGINAL_LINE_BYTES_MAX: usize = 256;
+/// How much is told of why: the parser repeats what it does not understand, which may be all of it.
+const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// A line that is not kept, in the words of three generations of clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,7 +18,7 @@ pub(crate) struct BadLine {
     pub(crate) line_number: usize,
     /// The beginning of the line.
     pub(crate) original_line: String,
-    /// Why it is not kept.
+    /// Why it is not kept, perhaps cut off.
     pub(crate) error_message: String,
 }
 
@@ -42,7 +46,7 @@ impl BadLines {
             self.told.push(BadLine {
                 line_number,
                 original_line: beginning(line),
-                error_message: why.to_string(),
+                error_message: cut(why.to_string(), MESSAGE_BYTES_MAX),
             });
         }
     }
@@ -93,6 +97,13 @@ mod tests {
         assert!(!bad.names_exhausted());
         bad.push(102, b"x", &"too many tables", true);
         assert!(bad.names_exhausted());
+    }
+
+    #[test]
+    fn a_long_reason_is_cut() {
+        let mut bad = BadLines::default();
+        bad.push(1, b"x", &"ü".repeat(1_000_000), false);
+        assert_eq!(bad.told()[0].error_message, "ü".repeat(512));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Opens the object store that a URL names.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,10 @@ use types::effect::Disk;
 use url::Url;
 
 use super::Error;
+
+/// How the clouds' own variables begin. Others are not for the store, though it would know some of
+/// them: `TOKEN`, `REGION` and `BUCKET` are anybody's names.
+const PREFIXES: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 
 /// Opens the store at `url`. Credentials come from the environment, under the clouds' own names.
 pub(super) fn open(
@@ -41,7 +46,41 @@ fn in_memory(data_dir: &Path, disk: &dyn Disk) -> Result<Arc<dyn ObjectStore>, E
 
 fn remote(url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
     let failed = |source| Error::ObjectStore { url: url.to_string(), source };
-    let options = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));
-    let (store, prefix) = parse_url_opts(url, options).map_err(failed)?;
+    let (store, prefix) = parse_url_opts(url, options(std::env::vars_os())).map_err(failed)?;
     Ok(Arc::new(PrefixStore::new(store, prefix)))
+}
+
+/// The clouds' own variables, as the store's library calls them. What is not text is none of them.
+fn options(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> impl Iterator<Item = (String, String)> {
+    let texts = variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts
+        .filter(|(name, _)| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn only_the_clouds_own_variables_are_read() {
+        let text = |text: &str| OsString::from(text);
+        let odd = || OsString::from_vec(vec![b'A', b'W', b'S', b'_', 0xff]);
+        let variables = [
+            (text("AWS_REGION"), text("eu-north-1")),
+            (text("GOOGLE_SERVICE_ACCOUNT"), text("/key.json")),
+            (text("AZURE_STORAGE_ACCOUNT_NAME"), text("a")),
+            (text("REGION"), text("x")),
+            (text("MY_AWS_REGION"), text("x")),
+            (text("AWS_SECRET_ACCESS_KEY"), odd()),
+            (odd(), text("x")),
+        ];
+        let read: Vec<_> = options(variables.into_iter()).map(|(name, _)| name).collect();
+        assert_eq!(read, ["aws_region", "google_service_account", "azure_storage_account_name"]);
+    }
 }
