@@ -103,7 +103,7 @@ impl Error {
             Self::BadFlags { .. } => Code::Usage,
             Self::NotReady { .. } => Code::TryAgain,
             Self::Body { .. } => Code::Corrupt,
-            Self::Wal(error) => error.kind().into(),
+            Self::Wal(error) => error.into(),
             Self::Serve(error) => error.code(),
             _ => Code::Failure,
         }

@@ -50,6 +50,36 @@ impl From<ErrorKind> for Code {
     }
 }
 
+impl From<&wal::Error> for Code {
+    fn from(error: &wal::Error) -> Self {
+        match error {
+            // Nothing can go on from a panic either, but no disk is to blame.
+            wal::Error::Panicked { .. } => Self::Internal,
+            other => other.kind().into(),
+        }
+    }
+}
+
+impl From<&catalog::Error> for Code {
+    fn from(error: &catalog::Error) -> Self {
+        match error {
+            catalog::Error::Log(error) => error.into(),
+            other => other.kind().into(),
+        }
+    }
+}
+
+impl From<&ingester::Error> for Code {
+    fn from(error: &ingester::Error) -> Self {
+        match error {
+            ingester::Error::Task { .. } => Self::Internal,
+            ingester::Error::Log(error) => error.into(),
+            ingester::Error::Catalog(error) => error.into(),
+            other => other.kind().into(),
+        }
+    }
+}
+
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
         Self::from(code.number())
@@ -69,5 +99,17 @@ mod tests {
         assert_eq!(number(ErrorKind::Fatal), 74);
         assert_eq!(number(ErrorKind::Busy), 75);
         assert_eq!(number(ErrorKind::Fenced), 75);
+    }
+
+    #[test]
+    fn a_panic_is_no_fault_of_a_disk() {
+        let panicked = || wal::Error::Panicked { message: "index out of bounds".to_owned() };
+        let task = ingester::Error::Task { task: "replay the log", message: "panicked".to_owned() };
+        assert_eq!(Code::from(&panicked()), Code::Internal);
+        assert_eq!(Code::from(&catalog::Error::Log(panicked())), Code::Internal);
+        assert_eq!(Code::from(&ingester::Error::Log(panicked())), Code::Internal);
+        assert_eq!(Code::from(&task), Code::Internal);
+        let full = ingester::Error::Log(wal::Error::DiskFull);
+        assert_eq!(Code::from(&full), Code::TryAgain);
     }
 }

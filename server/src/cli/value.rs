@@ -9,10 +9,17 @@ pub(crate) fn parse_size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|_| "a size is a number with a unit, such as 64MiB".to_owned())
 }
 
+/// A time longer than all that anybody means, and short enough to be added to any moment.
+const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
 /// Reads a time such as `300s`, `5m` or `1h 30m`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = |error| format!("a time is a number with a unit, such as 300s: {error}");
-    humantime::parse_duration(text).map_err(wrong)
+    let time = humantime::parse_duration(text).map_err(wrong)?;
+    if time > DURATION_MAX {
+        return Err("a time is at most 100 years".to_owned());
+    }
+    Ok(time)
 }
 
 #[cfg(test)]
@@ -42,7 +49,8 @@ mod tests {
         assert_eq!(parse_duration("300s"), Ok(Duration::from_secs(300)));
         assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["", "300", "soon", "-5s"] {
+        assert_eq!(parse_duration("100years"), Ok(Duration::from_secs(3_155_760_000)));
+        for wrong in ["", "300", "soon", "-5s", "101years", "18446744073709551615s"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }

@@ -39,7 +39,8 @@ pub(crate) struct PersistFlags {
 /// Runs the command.
 pub(crate) async fn run(flags: PersistFlags) -> Result<Code, Error> {
     let host = &flags.host.host;
-    let mut client = PersistServiceClient::new(connect(host, flags.timeout + GRACE).await?);
+    let mut client =
+        PersistServiceClient::new(connect(host, flags.timeout.saturating_add(GRACE)).await?);
     let request = PersistRequest {
         database: flags.database,
         table: flags.table,

@@ -14,7 +14,7 @@ use clap::{Args, Subcommand};
 use types::SegmentSeq;
 use wal::classify::Verdict;
 use wal::disk::RealDisk;
-use wal::inspect::Report;
+use wal::inspect::{FrameReports, Report};
 
 use crate::error::Error;
 use crate::exit::Code;
@@ -87,6 +87,24 @@ fn sound(dir: &Path, verdict: &Verdict) -> Result<(), Error> {
             why,
         })),
         Verdict::Valid | Verdict::CleanEnd | Verdict::TornTail { .. } => Ok(()),
+    }
+}
+
+/// The frames of segment `seq`; nothing if a server beside this has dropped it meanwhile.
+fn frames_if_there(dir: &Path, seq: SegmentSeq) -> Result<Option<FrameReports>, Error> {
+    match wal::inspect::frames(&RealDisk, dir, seq) {
+        Ok(frames) => Ok(Some(frames)),
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file may go between the look at the directory and its opening, too.
+fn is_gone(error: &wal::Error) -> bool {
+    match error {
+        wal::Error::NoSuchSegment { .. } => true,
+        wal::Error::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        _ => false,
     }
 }
 

@@ -91,9 +91,9 @@ impl Error {
     /// How the process ends.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Catalog(error) => error.kind().into(),
-            Self::Ingester(error) => error.kind().into(),
-            Self::Failed(error) => error.kind().into(),
+            Self::Catalog(error) => error.into(),
+            Self::Ingester(error) => error.into(),
+            Self::Failed(error) => Code::from(&**error),
             Self::LocalStore(error) => error.kind().into(),
             Self::MemoryBesideData { .. } => Code::Usage,
             Self::Task(_) | Self::Listener { .. } => Code::Internal,

@@ -5,27 +5,35 @@ use std::path::Path;
 
 use types::SegmentSeq;
 use wal::disk::RealDisk;
-use wal::inspect::FrameReport;
+use wal::inspect::{FrameReport, FrameReports, Report};
 
 use super::body::entries;
 use super::table::{Align, Table};
-use super::{output, sound, survey};
+use super::{frames_if_there, output, sound, survey};
 use crate::error::Error;
 
 /// Shows the frames of all segments in `dir`, or those of `only`.
 pub(super) fn run(dir: &Path, only: Option<SegmentSeq>, out: &mut impl Write) -> Result<(), Error> {
     if let Some(seq) = only {
-        return dump(dir, seq, out);
+        return dump(seq, wal::inspect::frames(&RealDisk, dir, seq)?, out);
     }
     let report = survey(dir)?;
-    for segment in &report.segments {
-        dump(dir, segment.seq, out)?;
-    }
+    dump_all(dir, &report, out)?;
     sound(dir, &report.verdict)
 }
 
+/// Shows the segments in `report` that are there.
+pub(super) fn dump_all(dir: &Path, report: &Report, out: &mut impl Write) -> Result<(), Error> {
+    for segment in &report.segments {
+        if let Some(frames) = frames_if_there(dir, segment.seq)? {
+            dump(segment.seq, frames, out)?;
+        }
+    }
+    Ok(())
+}
+
 /// One table a segment: it is held until it is complete, which a whole log would be too large for.
-fn dump(dir: &Path, seq: SegmentSeq, out: &mut impl Write) -> Result<(), Error> {
+fn dump(seq: SegmentSeq, frames: FrameReports, out: &mut impl Write) -> Result<(), Error> {
     let mut table = Table::new([
         ("OFFSET", Align::Right),
         ("BYTES", Align::Right),
@@ -33,15 +41,15 @@ fn dump(dir: &Path, seq: SegmentSeq, out: &mut impl Write) -> Result<(), Error> 
         ("LSN", Align::Right),
         ("HOLDS", Align::Left),
     ]);
-    let read = rows(dir, seq, &mut table);
+    let read = rows(seq, frames, &mut table);
     writeln!(out, "segment {seq}").map_err(output)?;
     table.write(out).map_err(output)?;
     read
 }
 
 /// Adds the rows of segment `seq`; those before an error are added too.
-fn rows(dir: &Path, seq: SegmentSeq, table: &mut Table<5>) -> Result<(), Error> {
-    for frame in wal::inspect::frames(&RealDisk, dir, seq)? {
+fn rows(seq: SegmentSeq, frames: FrameReports, table: &mut Table<5>) -> Result<(), Error> {
+    for frame in frames {
         let frame = frame?;
         let Some(lsns) = frame.lsns else {
             table.push(row(&frame, String::new(), "seal".to_owned()));

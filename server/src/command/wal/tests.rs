@@ -131,6 +131,23 @@ fn a_body_that_nobody_wrote_is_corruption() {
 }
 
 #[test]
+fn a_segment_that_is_dropped_meanwhile_is_skipped() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    write_log(dir, vec![two_batches()]);
+    let seen = survey(dir).expect("is whole");
+    assert_eq!(verify::check(dir, &seen).expect("is whole").frames, 2);
+    std::fs::remove_file(the_segment(dir)).expect("is there");
+    assert_eq!(verify::check(dir, &seen).expect("is skipped").frames, 0);
+    assert_eq!(text(|out| dump::dump_all(dir, &seen, out)), "");
+    let asked_for = dump::run(dir, Some(seen.segments[0].seq), &mut Vec::new());
+    assert_eq!(asked_for.expect_err("is gone").code(), Code::Failure);
+    let source = io::Error::from(io::ErrorKind::NotFound);
+    let operation = wal::disk::Operation::Open;
+    assert!(is_gone(&wal::Error::Io { operation, path: dir.to_owned(), source }));
+}
+
+#[test]
 fn a_directory_without_a_log_is_told() {
     let dir = tempfile::tempdir().expect("a directory");
     let error = verify::run(dir.path(), &mut Vec::new()).expect_err("is empty");

@@ -3,17 +3,16 @@
 use std::io::Write;
 use std::path::Path;
 
-use wal::disk::RealDisk;
 use wal::inspect::Report;
 
 use super::body::entries;
-use super::{ending, output, sound, survey};
+use super::{ending, frames_if_there, output, sound, survey};
 use crate::error::Error;
 
 /// What was found whole.
 #[derive(Debug, Default)]
-struct Checked {
-    frames: u64,
+pub(super) struct Checked {
+    pub(super) frames: u64,
     entries: u64,
     bytes: u64,
 }
@@ -33,15 +32,12 @@ pub(super) fn run(dir: &Path, out: &mut impl Write) -> Result<(), Error> {
     .map_err(output)
 }
 
-fn check(dir: &Path, report: &Report) -> Result<Checked, Error> {
+/// Reads the frames of all segments in `report`.
+pub(super) fn check(dir: &Path, report: &Report) -> Result<Checked, Error> {
     let mut checked = Checked::default();
     for segment in &report.segments {
-        let frames = match wal::inspect::frames(&RealDisk, dir, segment.seq) {
-            // The server beside this has dropped it meanwhile.
-            Err(wal::Error::NoSuchSegment { .. }) => continue,
-            frames => frames?,
-        };
-        for frame in frames {
+        let frames = frames_if_there(dir, segment.seq)?;
+        for frame in frames.into_iter().flatten() {
             let frame = frame?;
             checked.frames += 1;
             checked.bytes += frame.bytes;

@@ -23,7 +23,8 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one is willing to wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// Before the first repetition, where the server does not say; it doubles with each.
+    /// Before the first repetition, where the server does not say; it doubles with each. No wait is
+    /// shorter, though the server says so.
     first_wait: Duration,
     /// Before any repetition, where the server does not say.
     longest_wait: Duration,
@@ -113,9 +114,9 @@ impl Sender {
                 Err(error) => (None, chain(&error)),
             };
             let own_wait = || self.patience.wait(tries, self.randomness.next_u64());
-            let wait = after.unwrap_or_else(own_wait);
+            let wait = after.map_or_else(own_wait, |after| after.max(self.patience.first_wait));
             tries += 1;
-            if begun.elapsed() + wait > self.patience.in_all {
+            if begun.elapsed().saturating_add(wait) > self.patience.in_all {
                 return Err(Error::GaveUp { host: self.host.name(), tries, reason });
             }
             self.progress.waiting(&reason);

@@ -98,6 +98,23 @@ async fn patience_ends_before_a_wait_that_it_does_not_cover() {
     assert!(summary(sent).ends_with("has not taken it after 1 tries: draining"));
 }
 
+#[tokio::test]
+async fn a_server_that_never_wants_to_be_asked_again_is_given_up() {
+    let reply = Reply::new(503, r#"{"error":"draining"}"#);
+    let reply = reply.header("retry-after", "18446744073709551615");
+    let (sent, _) = check("a f=1\n", NO_WAIT, vec![reply]).await;
+    assert!(summary(sent).ends_with("has not taken it after 1 tries: draining"));
+}
+
+#[tokio::test]
+async fn no_wait_is_shorter_than_the_first_own_one() {
+    let first_wait = Duration::from_secs(61);
+    let patience = Patience { first_wait, in_all: Duration::from_secs(60), ..NO_WAIT };
+    let reply = Reply::new(503, r#"{"error":"draining"}"#).header("retry-after", "0");
+    let (sent, _) = check("a f=1\n", patience, vec![reply]).await;
+    assert!(summary(sent).ends_with("has not taken it after 1 tries: draining"));
+}
+
 #[test]
 fn waits_grow_to_their_limit_and_are_spread() {
     let patience = Patience::new(Duration::from_secs(300));
