@@ -4,12 +4,14 @@
 //! This is the only place that knows which parser is used.
 
 mod bad;
+mod empty_tags;
 mod split;
 
 use influxdb_line_protocol::{Error, FieldValue as ParsedValue, ParsedLine, parse_lines};
 use types::batch::FieldValue;
 
 pub(crate) use bad::{BadLine, BadLines};
+pub(crate) use empty_tags::without_empty_tags;
 pub(crate) use split::{RawLine, split};
 
 /// A line that could be parsed.

@@ -19,7 +19,7 @@ use types::effect::Randomness;
 
 use crate::config::Limits;
 use crate::error::Error;
-use crate::line::{BadLines, Line, RawLine, split};
+use crate::line::{BadLines, Line, RawLine, split, without_empty_tags};
 use crate::precision::Precision;
 
 pub(crate) use arrow::plan_arrow;
@@ -83,7 +83,14 @@ fn plan_line(planner: &mut Planner<'_>, checks: Checks<'_>, raw: RawLine<'_>) ->
         return Err(LineError::LineTooLong { limit }.into());
     }
     let text = str::from_utf8(raw.bytes).map_err(|_| LineError::NotUtf8)?;
-    let line = Line::parse(text).map_err(LineError::Syntax)?;
+    let mended;
+    let line = match Line::parse(text) {
+        Ok(line) => line,
+        Err(why) => {
+            mended = without_empty_tags(text).ok_or(LineError::Syntax(why))?;
+            Line::parse(&mended).map_err(LineError::Syntax)?
+        }
+    };
     check_values(&line, checks.limits)?;
     let mut tags: Vec<_> = line.tags().collect();
     check_tags_are_distinct(&mut tags)?;

@@ -114,6 +114,18 @@ fn a_bad_line_spoils_no_other_and_leaves_no_column() {
 }
 
 #[test]
+fn an_empty_tag_is_an_absent_one() {
+    check(
+        "a,t=,u=b,v= x=1i 1\na,t= x=2i 1\na,t=,t=, x=3i",
+        "a 1970-01-01 | u=b | 1 | x=1i
+         a 1970-01-01 |  | 1 | x=2i
+         + db
+         + a@0: u tag, x field of type integer
+         ! 3: Tag Set Malformed",
+    );
+}
+
+#[test]
 fn nothing_is_planned_where_all_lines_are_bad() {
     check(
         "a x=1i,x=2.0\n",
@@ -290,7 +302,8 @@ async fn a_column_of_a_known_table_counts_once() {
 type Generated = (u8, Vec<(u8, String)>, Vec<(u8, i64)>, i64);
 
 fn generated() -> impl Strategy<Value = Vec<Generated>> {
-    let tag = (0..4_u8, "[a-zü ,=]{1,4}");
+    // An empty tag is as good as none.
+    let tag = (0..4_u8, "[a-zü ,=]{0,4}");
     let tags = proptest::collection::vec(tag, 0..4);
     let fields = proptest::collection::vec((0..4_u8, any::<i64>()), 1..4);
     let line = (0..3_u8, tags, fields, -200_000_000_000_000..200_000_000_000_000_i64);
@@ -311,7 +324,8 @@ fn line_and_row((table, tags, fields, time): &Generated) -> (String, String) {
     let written: Vec<_> = fields.iter().map(|(f, value)| format!("f{f}={value}i")).collect();
     let _ = write!(line, " {} {time}", written.join(","));
     let fields: std::collections::BTreeMap<_, _> = fields.iter().copied().collect();
-    let tags: Vec<_> = tags.iter().map(|(tag, value)| format!("g{tag}={value}")).collect();
+    let tags = tags.iter().filter(|(_, value)| !value.is_empty());
+    let tags: Vec<_> = tags.map(|(tag, value)| format!("g{tag}={value}")).collect();
     let fields: Vec<_> = fields.iter().map(|(f, value)| format!("f{f}={value}i")).collect();
     let key = types::PartitionKey::of_time(*time);
     let row = format!("t{table} {key} | {} | {time} | {}", tags.join(","), fields.join(","));
