@@ -36,7 +36,19 @@ fn the_newest_value_of_each_field_wins_across_buffer_and_files() {
     assert_eq!(server.query("home", "SELECT t, h FROM room"), "3.0,10\n");
     server.ok(&["persist", "-d", "home", "-t", "room"], b"");
     assert_eq!(server.query("home", "SELECT t, h FROM room"), "3.0,10\n");
+    assert_eq!(newest_by_stranger(&dir), "3.0,10\n");
     assert!(server.terminate().success());
+}
+
+/// What the documentation says about files that are not compacted.
+fn newest_by_stranger(dir: &DataDir) -> String {
+    let files = format!("{}/objects/data/home/room/*/*.parquet", dir.path().display());
+    duckdb::query(&format!(
+        "SELECT t, h FROM (
+           SELECT name, time, arg_max(COLUMNS(* EXCLUDE (name, time, filename)), filename)
+           FROM read_parquet('{files}', filename = true, union_by_name = true)
+           GROUP BY name, time)"
+    ))
 }
 
 #[test]
