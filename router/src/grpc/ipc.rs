@@ -1,8 +1,11 @@
 //! Decodes Arrow IPC streams that strangers have sent.
 //!
 //! The library trusts what a message says about its own buffers, so each message is looked at
-//! first: no compressed bodies, whose length before inflation is the sender's word alone, and no
-//! buffer outside of its body. What is left to go wrong is contained.
+//! first: no compressed bodies, whose length before inflation is the sender's word alone, no buffer
+//! outside of its body, and no views of more text than a request may have. What is left to go wrong
+//! is contained.
+
+mod views;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,16 +16,21 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::{MessageHeader, RecordBatch as BatchHeader, root_as_message};
 use bytes::Bytes;
 
+use self::views::Columns;
+
 /// Says that a length follows; streams of before 2020 leave it out.
 const CONTINUATION: u32 = 0xffff_ffff;
 
-/// The batches of a stream.
+/// The text that the views of one request may stand for: no request can keep more.
+pub(super) const VIEW_TEXT_BYTES_MAX: u64 = 1 << 30;
+
+/// The batches of a stream. The text that its views stand for is taken from `text_left`.
 ///
 /// # Errors
 ///
 /// What is wrong with the stream, in words.
-pub(super) fn decode(stream: Bytes) -> Result<Vec<RecordBatch>, String> {
-    check_messages(&stream)?;
+pub(super) fn decode(stream: Bytes, text_left: &mut u64) -> Result<Vec<RecordBatch>, String> {
+    check_messages(&stream, text_left)?;
     let decoded = catch_unwind(AssertUnwindSafe(|| decode_checked(stream)));
     match decoded {
         Ok(batches) => batches.map_err(|error| error.to_string()),
@@ -42,8 +50,9 @@ fn decode_checked(stream: Bytes) -> Result<Vec<RecordBatch>, ArrowError> {
 }
 
 /// Looks at all messages without following them.
-fn check_messages(stream: &[u8]) -> Result<(), String> {
+fn check_messages(stream: &[u8], text_left: &mut u64) -> Result<(), String> {
     let mut rest = stream;
+    let mut columns = Columns::default();
     while !rest.is_empty() {
         let mut len = read_u32(&mut rest)?;
         if len == CONTINUATION {
@@ -55,15 +64,21 @@ fn check_messages(stream: &[u8]) -> Result<(), String> {
         let metadata = take(&mut rest, u64::from(len))?;
         let message = root_as_message(metadata).map_err(|error| error.to_string())?;
         let body_len = u64::try_from(message.bodyLength()).map_err(|_| cut_short())?;
-        take(&mut rest, body_len)?;
+        let body = take(&mut rest, body_len)?;
         match message.header_type() {
-            MessageHeader::Schema => {}
+            MessageHeader::Schema => {
+                columns = Columns::of(message.header_as_schema().ok_or_else(no_header)?)?;
+            }
             MessageHeader::RecordBatch => {
-                check_batch(message.header_as_record_batch(), body_len)?;
+                let batch = message.header_as_record_batch().ok_or_else(no_header)?;
+                check_batch(batch, body_len)?;
+                columns.take_rows(batch, body, text_left)?;
             }
             MessageHeader::DictionaryBatch => {
-                let dictionary = message.header_as_dictionary_batch();
-                check_batch(dictionary.and_then(|dictionary| dictionary.data()), body_len)?;
+                let dictionary = message.header_as_dictionary_batch().ok_or_else(no_header)?;
+                let batch = dictionary.data().ok_or_else(no_header)?;
+                check_batch(batch, body_len)?;
+                columns.take_dictionary(dictionary.id(), batch, body, text_left)?;
             }
             other => return Err(format!("it has a message of type {other:?}")),
         }
@@ -71,8 +86,7 @@ fn check_messages(stream: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_batch(batch: Option<BatchHeader<'_>>, body_len: u64) -> Result<(), String> {
-    let batch = batch.ok_or("a message has no header")?;
+fn check_batch(batch: BatchHeader<'_>, body_len: u64) -> Result<(), String> {
     if batch.compression().is_some() {
         return Err("its bodies are compressed; compress the request instead".to_owned());
     }
@@ -111,6 +125,10 @@ fn take<'a>(rest: &mut &'a [u8], len: u64) -> Result<&'a [u8], String> {
     let (head, tail) = rest.split_at_checked(len).ok_or_else(cut_short)?;
     *rest = tail;
     Ok(head)
+}
+
+fn no_header() -> String {
+    "a message has no header".to_owned()
 }
 
 fn cut_short() -> String {

@@ -150,11 +150,16 @@ fn views_of_one_value(rows: usize, len: usize) -> ArrayRef {
 #[tokio::test]
 async fn views_of_one_value_are_not_unfolded() {
     const ROWS: usize = 16_384;
-    for (len, code, word) in
-        [(1 << 20, Code::InvalidArgument, "\"s\""), (64 << 10, Code::Unavailable, "memory")]
-    {
+    let keys = Int16Array::from(vec![0; ROWS]);
+    let dictionary = DictionaryArray::new(keys, views_of_one_value(ROWS, 1 << 20));
+    for (texts, code, word) in [
+        (views_of_one_value(ROWS, 1 << 20), Code::InvalidArgument, "\"s\""),
+        (Arc::new(dictionary) as ArrayRef, Code::InvalidArgument, "\"s\""),
+        (views_of_one_value(ROWS, 64 << 10), Code::Unavailable, "memory"),
+        (views_of_one_value(2, 65_537), Code::InvalidArgument, "65536"),
+    ] {
         let world = World::with(Limits::default(), 4 << 20, 64 << 20);
-        let columns = vec![time(&[1; ROWS]), ("s", views_of_one_value(ROWS, len))];
+        let columns = vec![time(&vec![1; texts.len()]), ("s", texts)];
         let refused = write(&world, vec![table("m", None, &batch(columns))]).await;
         let refused = refused.expect_err("is many GiB");
         assert_eq!(refused.code(), code, "{refused}");
@@ -335,6 +340,7 @@ fn stream_of_all_kinds() -> Bytes {
     ipc_bytes(&batch(vec![
         ("host", dictionary(&[Some("a"), None, Some("b")])),
         ("s", Arc::new(StringArray::from(vec![Some("x"), None, Some("yz")]))),
+        ("v", views_of_one_value(3, 20)),
         ("b", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)]))),
         ("f", Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0]))),
         time(&[1, 2, 3]),
@@ -358,7 +364,8 @@ proptest! {
         if cut {
             stream.truncate(keep.index(len));
         }
-        if let Ok(batches) = ipc::decode(Bytes::from(stream)) {
+        let mut text_left = ipc::VIEW_TEXT_BYTES_MAX;
+        if let Ok(batches) = ipc::decode(Bytes::from(stream), &mut text_left) {
             let held: usize = batches.iter().map(RecordBatch::get_array_memory_size).sum();
             prop_assert!(held < 100 * len, "{held} bytes from {len}");
         }

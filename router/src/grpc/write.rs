@@ -57,7 +57,11 @@ impl WriteDoor {
         let memory = self.edge.deps().gate.reserve(bytes as u64 * 2).await?;
         let database = DatabaseName::new(&request.database)?;
         let batch_id = batch_id(&request.batch_id)?;
-        let decode = move || request.tables.into_iter().map(decode_table).collect();
+        let decode = move || {
+            let mut text_left = ipc::VIEW_TEXT_BYTES_MAX;
+            let tables = request.tables.into_iter();
+            tables.map(|table| decode_table(table, &mut text_left)).collect()
+        };
         let tables: Result<Vec<ArrowTable>, Error> = on_cpu(bytes, decode).await?;
         let write = ArrowWrite { database, tables: tables?, batch_id, memory };
         self.edge.write_arrow(write).await
@@ -72,8 +76,8 @@ fn batch_id(bytes: &[u8]) -> Result<BatchId, Error> {
     Ok(BatchId::from_bytes(bytes.try_into().map_err(wrong)?))
 }
 
-fn decode_table(table: TableBatch) -> Result<ArrowTable, Error> {
-    let decoded = ipc::decode(table.arrow_ipc)
+fn decode_table(table: TableBatch, text_left: &mut u64) -> Result<ArrowTable, Error> {
+    let decoded = ipc::decode(table.arrow_ipc, text_left)
         .map_err(|reason| Error::Arrow { table: table.table.clone(), reason });
     Ok(ArrowTable {
         name: TableName::new(&table.table)?,
