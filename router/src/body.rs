@@ -28,7 +28,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time for a whole body, so that nobody holds memory by bringing a byte now and then.
 const BODY_TIMEOUT_MIN: Duration = Duration::from_secs(60);
 /// A body has at least as long as its limit takes at this pace, that of an uplink of ten megabits:
-/// 64 MiB in 64 s. Senders that give up sooner, as Telegraf does after 5 s, end the body themselves.
+/// 64 MiB in 64 s. Who gives up sooner, as Telegraf does after 5 s, ends the body by itself.
 const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 
 /// A request's body, inflated, and the memory that it occupies.

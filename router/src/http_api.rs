@@ -35,8 +35,8 @@ pub fn http_routes(edge: &Arc<Edge>) -> Router {
         .with_state(Arc::clone(edge))
 }
 
-/// Answers requests that no route of `routes` is for; whatever else would have answered them, such as
-/// gRPC with its status 200, does not any more.
+/// Answers requests that no route of `routes` is for. Whatever else would have answered them, such
+/// as gRPC with its status 200, does not any more.
 pub fn with_nothing_elsewhere(routes: Router) -> Router {
     routes.reset_fallback().fallback(nowhere::nothing_here)
 }

@@ -258,7 +258,7 @@ impl ServeConfig {
     }
 }
 
-/// As many of the connections that were asked for as leave [`DESCRIPTORS_KEPT`] of what may be open.
+/// As many of the connections that were asked for as leave [`DESCRIPTORS_KEPT`] open files.
 fn connections_within(asked: usize, descriptors: Option<u64>) -> usize {
     let left = descriptors.map(|limit| limit.saturating_sub(DESCRIPTORS_KEPT));
     let left = left.and_then(|left| usize::try_from(left).ok());

@@ -20,8 +20,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it has to say so.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Serves what `listener` accepts until `stop` is sent or dropped; then accepts no more, and returns
-/// when the requests that had begun are answered.
+/// Serves what `listener` accepts until `stop` is sent or dropped; then accepts no more, and
+/// returns when the requests that had begun are answered.
 pub(super) async fn serve(
     mut listener: LimitedListener,
     routes: Router,

@@ -58,8 +58,8 @@ pub(super) fn resolve(
     }
 }
 
-/// The texts of a column, one a row, dictionary or not. Neither dictionaries nor views are unfolded:
-/// a few bytes of keys could name a long value a million times.
+/// The texts of a column, one a row, dictionary or not. Neither dictionaries nor views are
+/// unfolded: a few bytes of keys could name a long value a million times.
 #[derive(Debug)]
 pub(super) struct TextValues {
     values: Texts,
