@@ -72,6 +72,8 @@ mod tests {
     fn as_many_files_may_be_open_as_is_allowed() {
         let descriptors = Machine::detect().descriptors;
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        assert_eq!((descriptors, current), (maximum, maximum));
+        assert_eq!(descriptors, current);
+        // Some systems name no highest limit, and take none either.
+        assert!(maximum.is_none() || current == maximum, "{current:?} of {maximum:?}");
     }
 }
