@@ -38,7 +38,8 @@ pub(crate) fn find_frame<S: ReadAt>(
 
 fn find_magic<S: ReadAt>(window: &mut Window<S>, mut at: u64) -> io::Result<Option<u64>> {
     loop {
-        let chunk = window.chunk(at)?;
+        // What is held is searched to its end: there may be a candidate at every few bytes of it.
+        let chunk = window.held_from(at, FRAME_MAGIC.len())?;
         if let Some(skip) = memchr::memmem::find(chunk, &FRAME_MAGIC) {
             return Ok(Some(at.saturating_add(skip as u64)));
         }
@@ -48,5 +49,48 @@ fn find_magic<S: ReadAt>(window: &mut Window<S>, mut at: u64) -> io::Result<Opti
             return Ok(None);
         }
         at = at.saturating_add(step as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use types::{Epoch, LogId, SegmentSeq};
+
+    use super::*;
+
+    /// Counts what is read of it.
+    struct Counted {
+        bytes: Vec<u8>,
+        read: AtomicU64,
+    }
+
+    impl ReadAt for Counted {
+        fn len(&self) -> io::Result<u64> {
+            ReadAt::len(&self.bytes)
+        }
+
+        fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+            let read = self.bytes.read_at(bytes, offset)?;
+            // Relaxed: one thread reads.
+            self.read.fetch_add(read as u64, Ordering::Relaxed);
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn a_file_full_of_candidates_is_read_about_once() {
+        let len = 1 << 20;
+        let bytes = FRAME_MAGIC.iter().copied().cycle().take(len).collect();
+        let counted = Counted { bytes, read: AtomicU64::new(0) };
+        let mut window = Window::new(&counted).expect("memory");
+        let log = LogId::from_bytes([1; 16]);
+        let (epoch, seq) = (Epoch::new(1), SegmentSeq::new(1));
+        let segment = SegmentHeader { log, epoch, seq, salt: 5 };
+        let found = find_frame(&mut window, 0, &segment, |_| true).expect("memory");
+        assert_eq!(found, None);
+        let read = counted.read.load(Ordering::Relaxed);
+        assert!(read < 2 * len as u64, "{read} bytes were read");
     }
 }

@@ -51,6 +51,17 @@ impl<S: ReadAt> Window<S> {
         Ok(held.get(..len).unwrap_or(held))
     }
 
+    /// What is held from `at` on; moves only if that is fewer than `least` bytes. Fewer are returned
+    /// at the end of the file only.
+    pub(crate) fn held_from(&mut self, at: u64, least: usize) -> io::Result<&[u8]> {
+        let held_to = self.start.saturating_add(self.held.len() as u64);
+        if at < self.start || at.saturating_add(least as u64) > held_to {
+            self.move_to(at)?;
+        }
+        let skip = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        Ok(self.held.get(skip..).unwrap_or_default())
+    }
+
     /// As many bytes from `at` as are held at a time.
     pub(crate) fn chunk(&mut self, at: u64) -> io::Result<&[u8]> {
         self.bytes(at, WINDOW_LEN)
