@@ -14,6 +14,9 @@
 //!                 │      └─ the catalog vouches for an LSN >= s                ─▶ Corrupt
 //!                 └─ otherwise the rest of a group that nobody was told of     ─▶ TornTail
 //! ```
+//!
+//! Zeros, and files without frames, are an end only where no begun segment stands behind: before
+//! the next one gets its name, a segment is sealed, or cut off behind its last frame.
 
 #![cfg_attr(
     not(test),

@@ -9,7 +9,7 @@ use types::{BatchId, LsnRange, SegmentSeq};
 use crate::classify::{Flaw, Voucher, Why};
 use crate::disk::Operation;
 use crate::error::Error;
-use crate::format::{Body, FrameHeader, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderFault};
+use crate::format::{Body, FrameHeader, SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::scan::{Found, Start, Step, Window, read_start, read_step};
 
 /// One frame, as it was appended.
@@ -52,8 +52,8 @@ impl Frames {
                 let at = SEGMENT_HEADER_LEN as u64;
                 return Ok(Self { path: path.to_owned(), window, header, raw_len_max, at, end });
             }
-            Start::Bad(SegmentHeaderFault::Version(version)) => Why::UnknownVersion(version),
-            Start::Bad(SegmentHeaderFault::Damaged) | Start::Unused => Why::SegmentHeader,
+            Start::Bad(fault) => Why::of_header(fault),
+            Start::Unused => Why::SegmentHeader,
         };
         Err(Error::Corrupt { path: path.to_owned(), offset: 0, why })
     }
@@ -74,7 +74,7 @@ impl Frames {
             Step::TooLong(raw_len) => Why::TooLong { raw_len, max: self.raw_len_max },
             Step::End => self.rotten(Flaw::ShortHeader),
             Step::Zeros => self.rotten(Flaw::NoFrame),
-            Step::Bad(flaw) => self.rotten(flaw),
+            Step::Bad { flaw, .. } => self.rotten(flaw),
         };
         Err(self.corrupt(self.at, why))
     }

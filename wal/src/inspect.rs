@@ -98,7 +98,7 @@ pub fn verify(disk: &dyn Disk, dir: &Path) -> Result<Report, Error> {
 ///
 /// [`Error::NoSuchSegment`] if no file has the number, [`Error::Io`] if it cannot be read.
 pub fn frames(disk: &dyn Disk, dir: &Path, seq: SegmentSeq) -> Result<FrameReports, Error> {
-    let survey = Survey::of(disk, dir)?.only(seq);
+    let survey = Survey::beside_owner(disk, dir)?.only(seq);
     let classified = survey.classify(None, RAW_LEN_MAX)?;
     let path = |name: SegmentName| dir.join(name.to_string());
     match (classified.segments.first(), classified.verdict) {
@@ -149,7 +149,7 @@ impl Iterator for FrameReports {
 }
 
 fn look(disk: &dyn Disk, dir: &Path) -> Result<Classified, Error> {
-    Survey::of(disk, dir)?.classify(None, RAW_LEN_MAX)
+    Survey::beside_owner(disk, dir)?.classify(None, RAW_LEN_MAX)
 }
 
 fn read(disk: &dyn Disk, dir: &Path, segment: &SegmentSummary) -> Result<FrameReports, Error> {

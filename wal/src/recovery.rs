@@ -4,9 +4,13 @@
 //!   lock ─▶ list ─▶ classify ─▶ refuse, nothing changed            (corrupt, another log, epoch)
 //!                      └──────▶ sync all but the newest segment
 //!                               rewrite the newest: good prefix + seal ─▶ fsync ─▶ rename over it
+//!                               take those without frames out of the way
 //!                               sync the directory ─▶ show the frames
 //!                               start: name a new segment, remove files that were never used
 //! ```
+//!
+//! A segment without frames that stood in front of a begun one would look like one whose frames
+//! were lost. So it has another name, which keeps its number, before the next one gets a name.
 //!
 //! The newest segment is always rewritten: after an fsync that failed, the kernel holds pages that
 //! look clean and never reached the disk, and no later fsync writes them. A second crash at any
@@ -50,7 +54,7 @@ pub struct Recovery {
     link: Link,
     next_seq: SegmentSeq,
     segments: Vec<SegmentSummary>,
-    /// Files that never came to hold a frame.
+    /// Segments that never came to hold a frame, under [`SegmentName::unused`].
     unused: Vec<SegmentName>,
 }
 
@@ -72,18 +76,21 @@ impl Recovery {
         config.validate()?;
         create_dir_all(deps.disk.as_ref(), dir).map_err(Error::io(Operation::Create, dir))?;
         let lock = lock(&deps, dir)?;
-        let survey = Survey::of(deps.disk.as_ref(), dir)?;
+        let survey = Survey::by_owner(deps.disk.as_ref(), dir)?;
+        let (next_seq, mut unused) = (survey.next_seq(), survey.unused().to_vec());
         let mut classified = survey.classify(Some(&vouched), config.frame_raw_len_max)?;
+        drop(survey);
         check(dir, &classified, &vouched)?;
-        let unused = repair::make_durable(&deps, dir, &mut classified)?;
+        repair::make_durable(&deps, dir, &mut classified, &mut unused)?;
+        let retired = unused.iter().map(|name| name.epoch).max().unwrap_or(Epoch::ZERO);
         let log = classified.log.or(vouched.log).unwrap_or_else(|| draw_log_id(&deps));
         let recovery = Self {
             dir: dir.to_owned(),
             lock,
             log,
-            epoch: classified.epoch.max(vouched.known_epoch()),
+            epoch: classified.epoch.max(retired).max(vouched.known_epoch()),
             link: classified.link.unwrap_or(Link::after(vouched.lsn)),
-            next_seq: survey.next_seq(),
+            next_seq,
             segments: classified.segments,
             unused,
             config,

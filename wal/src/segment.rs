@@ -8,6 +8,8 @@ use types::{Epoch, LsnRange, SegmentSeq};
 const ENDING: &str = ".wal";
 /// What is added to a segment's file name for the bytes that recovery cut off.
 const TORN_ENDING: &str = ".torn";
+/// What is added to the name of a segment that never came to hold a frame.
+const UNUSED_ENDING: &str = ".unused";
 
 /// The name of a segment's file: `<epoch>-<number of 20 digits>.wal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +37,21 @@ impl SegmentName {
         format!("{self}{TORN_ENDING}")
     }
 
-    /// The number in any name that ever belonged to a segment, torn bytes included.
+    /// The name of a segment without frames: it keeps the number until the next one has its own.
+    pub(crate) fn unused(self) -> String {
+        format!("{self}{UNUSED_ENDING}")
+    }
+
+    /// The segment whose [`SegmentName::unused`] `name` is.
+    pub(crate) fn parse_unused(name: &str) -> Option<Self> {
+        Self::parse(name.strip_suffix(UNUSED_ENDING)?)
+    }
+
+    /// The number in any name that ever belonged to a segment, torn and unused ones included.
     pub(crate) fn seq_in(name: &str) -> Option<SegmentSeq> {
-        Self::parse(name.strip_suffix(TORN_ENDING).unwrap_or(name)).map(|name| name.seq)
+        let endings = [TORN_ENDING, UNUSED_ENDING];
+        let segment = endings.into_iter().find_map(|ending| name.strip_suffix(ending));
+        Self::parse(segment.unwrap_or(name)).map(|name| name.seq)
     }
 }
 
@@ -104,5 +118,8 @@ mod tests {
             assert_eq!(SegmentName::parse(wrong), None, "{wrong}");
         }
         assert_eq!(SegmentName::seq_in(&name.torn()), Some(name.seq));
+        assert_eq!(SegmentName::seq_in(&name.unused()), Some(name.seq));
+        assert_eq!(SegmentName::parse_unused(&name.unused()), Some(name));
+        assert_eq!(SegmentName::parse(&name.unused()), None);
     }
 }

@@ -107,7 +107,7 @@ impl Archivist {
     fn give_up(&self, error: &Error) {
         if let Error::Log(error) = error
             && let wal::Error::Io { operation, source, .. } = error
-            && respond(*operation, source.kind()) == Response::Fatal
+            && respond(*operation, source) == Response::Fatal
         {
             self.deps.fatal.end(error);
         }

@@ -5,3 +5,4 @@ mod decisions;
 mod flips;
 mod sectors;
 mod truncations;
+mod zeros;

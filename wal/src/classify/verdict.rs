@@ -4,6 +4,7 @@ use std::fmt;
 
 use types::{Epoch, Lsn};
 
+use crate::format::SegmentHeaderFault;
 use crate::segment::SegmentName;
 
 /// A byte of a log.
@@ -86,7 +87,8 @@ pub enum Why {
     EpochFell(Epoch),
     /// A frame carries another epoch than its segment.
     WrongEpoch(Epoch),
-    /// The checksums are right, and the header contradicts itself.
+    /// The checksums are right, and the header of the frame or the segment contradicts itself, or
+    /// has something in its reserved bytes.
     Nonsense,
     /// The checksums are right, and the body claims to be longer than is allowed.
     TooLong {
@@ -118,10 +120,23 @@ pub enum Why {
         /// The LSN that the catalog knows.
         known: Lsn,
     },
-    /// No frame is in the first segment, though a later one was begun.
+    /// No frame is in the segment, though a later one was begun.
     Emptied(SegmentName),
+    /// Zeros follow a frame that is no seal, though a later segment was begun.
+    Unsealed(SegmentName),
     /// The body's checksum is right, but it cannot be decompressed into the length it claims.
     Undecodable,
+}
+
+impl Why {
+    /// What is wrong with a segment whose header has this fault.
+    pub(crate) const fn of_header(fault: SegmentHeaderFault) -> Self {
+        match fault {
+            SegmentHeaderFault::Damaged => Self::SegmentHeader,
+            SegmentHeaderFault::Version(version) => Self::UnknownVersion(version),
+            SegmentHeaderFault::Nonsense => Self::Nonsense,
+        }
+    }
 }
 
 impl fmt::Display for Flaw {
@@ -156,7 +171,7 @@ impl fmt::Display for Why {
             Self::AnotherLog => f.write_str("the segment belongs to another log"),
             Self::EpochFell(epoch) => write!(f, "an earlier segment has epoch {epoch}"),
             Self::WrongEpoch(epoch) => write!(f, "a frame carries epoch {epoch}"),
-            Self::Nonsense => f.write_str("a frame header contradicts itself"),
+            Self::Nonsense => f.write_str("a header says what no writer says"),
             Self::TooLong { raw_len, max } => {
                 write!(f, "a frame claims {raw_len} bytes, over the limit of {max}")
             }
@@ -172,6 +187,9 @@ impl fmt::Display for Why {
             }
             Self::Emptied(next) => {
                 write!(f, "there is no frame, but {next} was begun after it")
+            }
+            Self::Unsealed(next) => {
+                write!(f, "zeros follow a frame that is no seal, but {next} was begun after it")
             }
             Self::Undecodable => f.write_str("a frame body does not decompress"),
         }

@@ -6,7 +6,7 @@ use types::{Epoch, LogId, Lsn, LsnRange};
 
 use super::verdict::{Place, Verdict, Voucher, Why};
 use crate::disk::ReadAt;
-use crate::format::{FrameHeader, Link, SEGMENT_HEADER_LEN, SegmentHeader, SegmentHeaderFault};
+use crate::format::{FrameHeader, Link, SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::scan::{Found, Start, Step, Window, find_frame, read_start, read_step};
 use crate::segment::{SegmentName, SegmentSummary, Torn};
 use crate::vouched::Vouched;
@@ -62,7 +62,7 @@ pub fn classify<S: ReadAt + ?Sized>(
     while let Some((image, later)) = rest.split_first() {
         let ending = match walk.segment(image, later)? {
             corrupt @ Verdict::Corrupt { .. } => return Ok(walk.end(corrupt)),
-            ending => walk.emptied(image, later)?.unwrap_or(ending),
+            ending => walk.unfinished(&ending, later)?.unwrap_or(ending),
         };
         match ending {
             Verdict::Corrupt { .. } => return Ok(walk.end(ending)),
@@ -115,12 +115,7 @@ impl<'v> Walk<'v> {
         let header = match read_start(&mut window)? {
             Start::Header(header) => header,
             Start::Unused => return self.unused(image.name, &mut window),
-            Start::Bad(SegmentHeaderFault::Damaged) => {
-                return Ok(corrupt(image.name, 0, Why::SegmentHeader));
-            }
-            Start::Bad(SegmentHeaderFault::Version(version)) => {
-                return Ok(corrupt(image.name, 0, Why::UnknownVersion(version)));
-            }
+            Start::Bad(fault) => return Ok(corrupt(image.name, 0, Why::of_header(fault))),
         };
         if let Some(why) = self.why_not_next(image.name, &header) {
             return Ok(corrupt(image.name, 0, why));
@@ -184,10 +179,13 @@ impl<'v> Walk<'v> {
                 Step::TooLong(raw_len) => {
                     corrupt(name, at, Why::TooLong { raw_len, max: self.raw_len_max })
                 }
-                Step::Bad(flaw) => match self.voucher(window, at, header, later)? {
-                    Some(voucher) => corrupt(name, at, Why::Rotten { flaw, voucher }),
-                    None => self.torn(window, &mut summary)?,
-                },
+                Step::Bad { flaw, header: bad } => {
+                    let first_lsn = bad.map(|bad| bad.first_lsn);
+                    match self.voucher(window, at, first_lsn, header, later)? {
+                        Some(voucher) => corrupt(name, at, Why::Rotten { flaw, voucher }),
+                        None => self.torn(window, &mut summary)?,
+                    }
+                }
             };
             self.segments.push(summary);
             return Ok(ending);
@@ -232,37 +230,51 @@ impl<'v> Walk<'v> {
         }
     }
 
-    /// A log begins with a whole frame, or another segment would not have been begun: one is sealed
-    /// before the next gets its name. Segments further on are held to it by their links.
-    fn emptied<S: ReadAt + ?Sized>(
+    /// A segment is sealed before the next one gets its name, or on a full disk cut off behind its
+    /// last frame; one without frames is out of the way by then. Zeros where a begun segment stands
+    /// behind are what a lost write looks like.
+    fn unfinished<S: ReadAt + ?Sized>(
         &self,
-        image: &Image<'_, S>,
+        ending: &Verdict,
         later: &[Image<'_, S>],
     ) -> io::Result<Option<Verdict>> {
-        if self.link.is_some() {
+        let Some(segment) = self.segments.last() else {
+            return Ok(None);
+        };
+        let has_frames = segment.bytes > SEGMENT_HEADER_LEN as u64;
+        let is_finished = match ending {
+            Verdict::Valid => has_frames,
+            Verdict::CleanEnd => has_frames && self.sealed,
+            Verdict::TornTail { .. } => false,
+            Verdict::Corrupt { .. } => true,
+        };
+        if is_finished {
             return Ok(None);
         }
+        let why = if has_frames { Why::Unsealed } else { Why::Emptied };
         let next = first_begun(later)?;
-        Ok(next.map(|next| corrupt(image.name, 0, Why::Emptied(next))))
+        Ok(next.map(|next| corrupt(segment.name(), segment.bytes, why(next))))
     }
 
-    /// Who knows that the bad frame at `at` was durable; `None` if nobody does.
+    /// Who knows that the bad frame at `at` was durable; `None` if nobody does. `first_lsn` is what
+    /// its own header says, if that is whole.
     fn voucher<S: ReadAt + ?Sized>(
         &self,
         window: &mut Window<&S>,
         at: u64,
+        first_lsn: Option<Lsn>,
         segment: &SegmentHeader,
         later: &[Image<'_, S>],
     ) -> io::Result<Option<Voucher>> {
-        let expected = self.link.map(|link| link.lsn.next());
+        let expected = self.link.map(|link| link.lsn.next()).or(first_lsn);
         let known = self.vouched.map_or(Lsn::ZERO, |vouched| vouched.lsn);
         if expected.is_some_and(|expected| known >= expected) {
             return Ok(Some(Voucher::Catalog(known)));
         }
         // Its own header, if that is whole, says nothing of a later sync.
         let behind = at.saturating_add(1);
-        let frame = find_frame(window, behind, segment, |header| proves(header, expected))?;
-        if let Some((offset, _)) = frame {
+        let wanted = |header: &FrameHeader| proves(header, expected, known);
+        if let Some((offset, _)) = find_frame(window, behind, segment, wanted)? {
             return Ok(Some(Voucher::Frame(Place { segment: segment.name(), offset })));
         }
         Ok(first_begun(later)?.map(Voucher::Segment))
@@ -290,11 +302,12 @@ fn first_begun<S: ReadAt + ?Sized>(images: &[Image<'_, S>]) -> io::Result<Option
 /// True if a frame behind a bad one shows that the bad one was durable.
 ///
 /// Where the LSN expected is not known, because the bad frame would be the first of all, a frame
-/// that begins a group shows that the bad one belongs to an earlier group.
-fn proves(header: &FrameHeader, expected: Option<Lsn>) -> bool {
+/// that begins a group shows that the bad one belongs to an earlier group, and one that follows an
+/// LSN which the catalog knows shows that the catalog knows the bad one too.
+fn proves(header: &FrameHeader, expected: Option<Lsn>, known: Lsn) -> bool {
     match expected {
         Some(expected) => header.durable_lsn >= expected || header.first_lsn == expected,
-        None => header.first_lsn == header.group_first_lsn,
+        None => header.first_lsn == header.group_first_lsn || header.prev.lsn <= known,
     }
 }
 

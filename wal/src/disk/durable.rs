@@ -5,8 +5,9 @@ use std::path::Path;
 
 use types::effect::Disk;
 
-/// Creates `dir` and what is missing above it, and syncs each parent, so that a file which is
-/// synced in `dir` cannot lose the way to it.
+/// Creates `dir` and what is missing above it, so that a file which is synced in `dir` cannot lose
+/// the way to it. Each directory's name is durable before the next one is created in it: so a crash
+/// can leave only the lowest one that exists with a name that is not.
 ///
 /// # Errors
 ///
@@ -24,21 +25,20 @@ pub fn create_dir_all(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
             None => break,
         }
     }
+    // A crash may have come between its creation and this sync.
+    sync_name(disk, at)?;
     for dir in missing.iter().rev() {
         match disk.create_dir(dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-    }
-    // The parent of a directory that exists is synced too: a crash may have come between its
-    // creation and this sync.
-    let highest = missing.last().copied().unwrap_or(dir);
-    for dir in dir.ancestors().take_while(|dir| dir.starts_with(highest)) {
-        if let Some(up) = parent(dir) {
-            disk.sync_dir(up)?;
+            _ => sync_name(disk, dir)?,
         }
     }
     Ok(())
+}
+
+/// Makes the name of `dir` durable, which is its parent's.
+fn sync_name(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    parent(dir).map_or(Ok(()), |up| disk.sync_dir(up))
 }
 
 /// Renames within one directory and syncs it.

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::io;
 
+/// The system has no descriptor left.
+const ENFILE: i32 = 23;
+/// The process has no descriptor left.
+const EMFILE: i32 = 24;
+
 /// A disk call of the log, as far as failures of it differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -52,7 +57,8 @@ pub enum Response {
     /// The same call again.
     Retry,
     /// Undo the group, refuse appends, and go on when there is room again. After a failed sync
-    /// this holds only if the group can be truncated away and that truncation synced.
+    /// this holds only if the group can be truncated away and that truncation synced. A file that
+    /// finds no descriptor is met the same way: there may be one later, and nothing was promised.
     DiskFull,
     /// The call is told to whoever asked for it; what the log promised is not touched.
     Report,
@@ -60,10 +66,12 @@ pub enum Response {
     Fatal,
 }
 
-/// What the log does when `operation` fails with `kind`.
-pub fn respond(operation: Operation, kind: io::ErrorKind) -> Response {
+/// What the log does when `operation` fails with `error`.
+pub fn respond(operation: Operation, error: &io::Error) -> Response {
     use io::ErrorKind::{Interrupted, QuotaExceeded, StorageFull};
-    match (operation, kind) {
+    let no_descriptor = matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
+    match (operation, error.kind()) {
+        (Operation::Open | Operation::Create, _) if no_descriptor => Response::DiskFull,
         // An interrupted sync may have dropped pages like any other that failed.
         (Operation::Read | Operation::Write, Interrupted) => Response::Retry,
         (
@@ -93,8 +101,8 @@ mod tests {
 
     fn check(operation: Operation, errnos: &[i32], expected: Response) {
         for errno in errnos {
-            let kind = io::Error::from_raw_os_error(*errno).kind();
-            assert_eq!(respond(operation, kind), expected, "{operation} errno {errno}");
+            let error = io::Error::from_raw_os_error(*errno);
+            assert_eq!(respond(operation, &error), expected, "{operation} errno {errno}");
         }
     }
 
@@ -114,10 +122,16 @@ mod tests {
         for operation in [Read, Open, Remove] {
             check(operation, &[EIO, EACCES], Response::Report);
         }
+        for operation in [Open, Create] {
+            check(operation, &[EMFILE, ENFILE], Response::DiskFull);
+        }
+        check(Sync, &[EMFILE, ENFILE], Response::Fatal);
+        check(SyncDir, &[EMFILE, ENFILE], Response::Fatal);
     }
 
     #[test]
     fn a_write_that_takes_nothing_is_fatal() {
-        assert_eq!(respond(Operation::Write, io::ErrorKind::WriteZero), Response::Fatal);
+        let error = io::ErrorKind::WriteZero.into();
+        assert_eq!(respond(Operation::Write, &error), Response::Fatal);
     }
 }

@@ -83,7 +83,7 @@ pub fn write_all_at(file: &dyn DiskFile, mut bytes: &[u8], mut offset: u64) -> i
                 bytes = &bytes[taken..];
                 offset += taken as u64;
             }
-            Err(error) if respond(Operation::Write, error.kind()) == Response::Retry => {}
+            Err(error) if respond(Operation::Write, &error) == Response::Retry => {}
             Err(error) => return Err(error),
         }
     }
@@ -105,7 +105,7 @@ pub fn read_full_at(
         match source.read_at(&mut bytes[filled..], offset + filled as u64) {
             Ok(0) => break,
             Ok(taken) => filled += taken,
-            Err(error) if respond(Operation::Read, error.kind()) == Response::Retry => {}
+            Err(error) if respond(Operation::Read, &error) == Response::Retry => {}
             Err(error) => return Err(error),
         }
     }

@@ -18,6 +18,7 @@ mod journal;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,12 +29,9 @@ use types::effect::{
 };
 
 use super::errno::Operation;
-use faults::Faults;
+use faults::{EIO, Faults};
 use image::{Image, Inode, Node};
 use journal::{Change, Journal};
-
-/// The error of a sync that fails.
-const EIO: i32 = 5;
 
 /// What ends the machine's or the process's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +57,8 @@ struct State {
     journal: Journal,
     locks: Vec<PathBuf>,
     next_inode: Inode,
+    /// Files over bad sectors.
+    unreadable: BTreeSet<Inode>,
     calls: u64,
     faults: Faults,
     randomness: SeededRandomness,
@@ -74,6 +74,7 @@ impl ModelDisk {
                 journal: Journal::default(),
                 locks: Vec::new(),
                 next_inode: 0,
+                unreadable: BTreeSet::new(),
                 calls: 0,
                 faults: Faults::default(),
                 randomness: SeededRandomness::new(seed),
@@ -103,6 +104,7 @@ impl ModelDisk {
             journal,
             locks: Vec::new(),
             next_inode: state.next_inode,
+            unreadable: state.unreadable.clone(),
             calls: 0,
             faults: state.faults.of_the_machine(),
             randomness: SeededRandomness::new(randomness.next_u64()),
@@ -125,6 +127,28 @@ impl ModelDisk {
     /// clean: they can be read, no later sync writes them, and the next sync succeeds.
     pub fn fail_sync(&self, sync: u64) {
         self.state.lock().faults.fail_sync_in = Some(sync);
+    }
+
+    /// Has `count` syncs fail with `ENOSPC`, from the `sync`th from now on, counted from 1. As after
+    /// any sync that failed, the pages count as clean and are never written.
+    pub fn fill_at_sync(&self, sync: u64, count: u64) {
+        let mut state = self.state.lock();
+        state.faults.syncs_before_full = sync.saturating_sub(1);
+        state.faults.full_syncs = count;
+    }
+
+    /// Has every attempt to open or create a file fail with `EMFILE`, or none any more. Directories
+    /// can be synced: who locks one keeps it open.
+    pub fn set_out_of_descriptors(&self, out: bool) {
+        self.state.lock().faults.no_descriptors = out;
+    }
+
+    /// Has every read of a file fail with `EIO`, in this process and those after it, as over a bad
+    /// sector.
+    pub fn make_unreadable(&self, path: &Path) {
+        let mut state = self.state.lock();
+        let inode = state.cache.inode(path);
+        state.unreadable.extend(inode);
     }
 
     /// Limits the bytes of all files together; beyond them writes fail with `ENOSPC`. `None` lifts
@@ -242,6 +266,7 @@ impl Disk for ModelDisk {
         let mut state = self.state.lock();
         state.call()?;
         state.cache.check_free(path)?;
+        state.faults.check_descriptors()?;
         let inode = state.next_inode;
         state.next_inode += 1;
         // The inode itself is there from now on, empty; only its name can get lost.
@@ -254,6 +279,7 @@ impl Disk for ModelDisk {
         let mut state = self.state.lock();
         state.call()?;
         let inode = state.cache.inode(path).ok_or(io::ErrorKind::NotFound)?;
+        state.faults.check_descriptors()?;
         Ok(self.file(inode))
     }
 
@@ -277,9 +303,9 @@ impl Disk for ModelDisk {
         let mut state = self.state.lock();
         state.call()?;
         state.cache.list(dir)?;
-        if state.faults.sync_fails() {
+        if let Some(error) = state.faults.sync_error() {
             // Names are journalled, so they are not forgotten: they stay as they are, not durable.
-            return Err(io::Error::from_raw_os_error(EIO));
+            return Err(error);
         }
         if state.faults.ignored != Some(Operation::SyncDir) {
             state.sync(|change| change.dir() == Some(dir));
@@ -324,6 +350,9 @@ impl DiskFile for ModelFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state.lock();
         state.call()?;
+        if state.unreadable.contains(&self.inode) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         let held = state.cache.bytes(self.inode);
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(held.len());
         let len = state.share(bytes.len().min(held.len() - start))?;
@@ -353,9 +382,9 @@ impl DiskFile for ModelFile {
         let mut state = self.disk.state.lock();
         state.call()?;
         let belongs = |change: &Change| change.inode() == Some(self.inode);
-        if state.faults.sync_fails() {
+        if let Some(error) = state.faults.sync_error() {
             state.journal.take(belongs);
-            return Err(io::Error::from_raw_os_error(EIO));
+            return Err(error);
         }
         if state.faults.ignored != Some(Operation::Sync) {
             state.sync(belongs);

@@ -3,8 +3,10 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use types::effect::{Access, DirLock, Disk, DiskEntry, DiskFile, LockMode};
 
 /// The file in a directory whose lock is the directory's.
@@ -17,8 +19,31 @@ pub struct RealDisk;
 #[derive(Debug)]
 struct RealFile(File);
 
+/// The directories that this process has locked, open: to sync one of them takes no descriptor,
+/// which there may not be at the moment when a segment needs its name, and which is no reason to end
+/// the process.
+static LOCKED: Mutex<Vec<(PathBuf, Arc<File>)>> = Mutex::new(Vec::new());
+
 #[derive(Debug)]
-struct ExclusiveLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
+struct ExclusiveLock {
+    dir: PathBuf,
+    /// The lock lives as long as the open file.
+    _file: File,
+}
+
+impl ExclusiveLock {
+    fn new(dir: &Path, file: File) -> io::Result<Self> {
+        let opened = Arc::new(File::open(dir)?);
+        LOCKED.lock().push((dir.to_owned(), opened));
+        Ok(Self { dir: dir.to_owned(), _file: file })
+    }
+}
+
+impl Drop for ExclusiveLock {
+    fn drop(&mut self) {
+        LOCKED.lock().retain(|(dir, _)| *dir != self.dir);
+    }
+}
 
 /// A reader takes no lock: it must work beside an owner, on a read-only mount, and without leaving
 /// a file behind. It copes with files that vanish while it looks.
@@ -74,7 +99,13 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)?.sync_all()
+        let locked = LOCKED.lock();
+        let opened = locked.iter().find(|(path, _)| path == dir).map(|(_, file)| Arc::clone(file));
+        drop(locked);
+        match opened {
+            Some(opened) => opened.sync_all(),
+            None => File::open(dir)?.sync_all(),
+        }
     }
 
     fn lock_dir(&self, dir: &Path, mode: LockMode) -> io::Result<Box<dyn DirLock>> {
@@ -88,7 +119,7 @@ impl Disk for RealDisk {
             .truncate(false)
             .open(dir.join(LOCK_NAME))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(ExclusiveLock(file))),
+            Ok(()) => Ok(Box::new(ExclusiveLock::new(dir, file)?)),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -140,6 +171,19 @@ mod tests {
         assert!(RealDisk.lock_dir(root.path(), LockMode::Shared).is_ok());
         drop(owner);
         assert!(RealDisk.lock_dir(root.path(), LockMode::Exclusive).is_ok());
+    }
+
+    #[test]
+    fn a_locked_directory_is_synced_without_being_opened_again() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let dir = root.path().join("log");
+        RealDisk.create_dir(&dir).expect("create");
+        let owner = RealDisk.lock_dir(&dir, LockMode::Exclusive).expect("the first");
+        // Where nothing has this name any more, nothing can be opened by it.
+        RealDisk.rename(&dir, &root.path().join("elsewhere")).expect("rename");
+        RealDisk.sync_dir(&dir).expect("it is open");
+        drop(owner);
+        assert!(RealDisk.sync_dir(&dir).is_err());
     }
 
     #[test]

@@ -155,6 +155,7 @@ impl FrameHeader {
         let durable_lsn = Lsn::new(fields.u64()?);
         let prev_chain = fields.u32()?;
         let chain = fields.u32()?;
+        let reserved = fields.array::<4>()?;
         let header = Self {
             compressed: flags & FLAG_COMPRESSED != 0,
             seal: flags & FLAG_SEAL != 0,
@@ -169,7 +170,7 @@ impl FrameHeader {
             prev: Link { lsn: prev_lsn, chain: prev_chain },
             durable_lsn,
         };
-        let known = spare_flags == 0 && flags == header.flags();
+        let known = spare_flags == 0 && reserved == [0; 4] && flags == header.flags();
         let chained = chain == salted_crc(salt, covered.get(..CHAIN_AT)?);
         let last = header.lsns().map_or(prev_lsn, LsnRange::last);
         (known && chained && header.makes_sense()).then_some((header, Link { lsn: last, chain }))
@@ -188,6 +189,7 @@ impl FrameHeader {
                 && self.raw_len == 0
                 && self.body_crc == 0
                 && !self.compressed
+                && self.batch_id.is_nil()
                 && self.group_first_lsn == self.first_lsn
         } else {
             self.lsns().is_some() && (self.compressed || self.comp_len == self.raw_len)
@@ -281,6 +283,26 @@ mod tests {
         for header in contradictions {
             let (bytes, _) = encode(&header);
             assert_eq!(FrameHeader::decode(&bytes, SALT), Err(HeaderFault::Nonsense), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_seal_has_no_batch_id() {
+        let batch_id = BatchId::from_bytes([5; 16]);
+        let seal = FrameHeader::seal(Epoch::new(1), Link::after(Lsn::new(4)));
+        let (bytes, _) = encode(&FrameHeader { batch_id, ..seal });
+        assert_eq!(FrameHeader::decode(&bytes, SALT), Err(HeaderFault::Nonsense));
+    }
+
+    #[test]
+    fn reserved_bytes_are_zero_under_a_right_checksum_too() {
+        for at in CHAIN_AT + 4..CRC_AT {
+            let (mut bytes, _) = encode(&header());
+            bytes[at] = 1;
+            let crc = salted_crc(SALT, &bytes[..CRC_AT]);
+            bytes[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
+            let decoded = FrameHeader::decode(&bytes, SALT);
+            assert_eq!(decoded, Err(HeaderFault::Nonsense), "byte {at}");
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum SegmentHeaderFault {
     Damaged,
     /// A version that this program does not know.
     Version(u16),
+    /// The checksum is right over reserved bytes that no writer of this version fills.
+    Nonsense,
 }
 
 impl SegmentHeader {
@@ -66,20 +68,29 @@ impl SegmentHeader {
             Some(other) => return Err(SegmentHeaderFault::Version(other)),
             None => return Err(SegmentHeaderFault::Damaged),
         }
-        Self::decode_rest(bytes, fields).ok_or(SegmentHeaderFault::Damaged)
+        match Self::decode_rest(bytes, fields) {
+            Some((header, true)) => Ok(header),
+            Some((_, false)) => Err(SegmentHeaderFault::Nonsense),
+            None => Err(SegmentHeaderFault::Damaged),
+        }
     }
 
-    fn decode_rest(bytes: &[u8; SEGMENT_HEADER_LEN], mut fields: Fields<'_>) -> Option<Self> {
-        fields.array::<6>()?;
+    /// The header, and whether its reserved bytes are zeros; `None` if the checksum is wrong.
+    fn decode_rest(
+        bytes: &[u8; SEGMENT_HEADER_LEN],
+        mut fields: Fields<'_>,
+    ) -> Option<(Self, bool)> {
+        let reserved = fields.array::<6>()?;
         let header = Self {
             log: LogId::from_bytes(fields.array()?),
             epoch: Epoch::new(fields.u64()?),
             seq: SegmentSeq::new(fields.u64()?),
             salt: fields.u64()?,
         };
-        fields.array::<4>()?;
+        let more_reserved = fields.array::<4>()?;
+        let is_zero = reserved == [0; 6] && more_reserved == [0; 4];
         let crc = fields.u32()?;
-        (crc == crc32fast::hash(bytes.get(..CRC_AT)?)).then_some(header)
+        (crc == crc32fast::hash(bytes.get(..CRC_AT)?)).then_some((header, is_zero))
     }
 }
 
@@ -111,6 +122,18 @@ mod tests {
             let mut bytes = bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(SegmentHeader::decode(&bytes).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn reserved_bytes_are_zero_under_a_right_checksum_too() {
+        for at in (10..16).chain(56..60) {
+            let mut bytes = bytes();
+            bytes[at] = 1;
+            let crc = crc32fast::hash(&bytes[..CRC_AT]);
+            bytes[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
+            let decoded = SegmentHeader::decode(&bytes);
+            assert_eq!(decoded, Err(SegmentHeaderFault::Nonsense), "byte {at}");
         }
     }
 

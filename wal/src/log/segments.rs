@@ -59,16 +59,19 @@ impl Segments {
         Ok(doomed.len())
     }
 
-    /// Removes files that never held a frame. They leave no gap, so one sync is enough.
+    /// Removes segments that never held a frame. They leave no gap, so one sync is enough.
     pub(crate) fn remove_unused(&self, names: &[SegmentName]) -> Result<(), DiskFailure> {
+        if names.is_empty() {
+            return Ok(());
+        }
         for name in names {
-            self.remove_file(*name)?;
+            self.remove_file(&name.unused())?;
         }
         self.sync_dir()
     }
 
     fn remove(&self, segment: &SegmentSummary) -> Result<(), DiskFailure> {
-        self.remove_file(segment.name())?;
+        self.remove_file(&segment.name().to_string())?;
         self.sync_dir()?;
         // The entry goes last, so that nothing is forgotten that is still there.
         let mut sealed = self.sealed.lock();
@@ -80,8 +83,8 @@ impl Segments {
     }
 
     /// Removes one file, unless an attempt before this one did and failed at what comes next.
-    fn remove_file(&self, name: SegmentName) -> Result<(), DiskFailure> {
-        let path = self.dir.join(name.to_string());
+    fn remove_file(&self, name: &str) -> Result<(), DiskFailure> {
+        let path = self.dir.join(name);
         match self.disk.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(DiskFailure::new(Operation::Remove, &path, error))

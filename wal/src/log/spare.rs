@@ -31,7 +31,7 @@ impl DiskFailure {
     }
 
     pub(crate) fn response(&self) -> Response {
-        respond(self.operation, self.source.kind())
+        respond(self.operation, &self.source)
     }
 }
 
@@ -63,7 +63,11 @@ impl SpareMaker {
     fn make(&self, header: SegmentHeader) -> Result<Spare, DiskFailure> {
         let path = self.dir.join(SPARE_NAME);
         let made = self.write(&path, header);
-        if made.as_ref().is_err_and(|failure| failure.response() == Response::DiskFull) {
+        // One that could not be opened keeps its blocks: there was no descriptor for it.
+        let does_not_fit = |failure: &DiskFailure| {
+            failure.response() == Response::DiskFull && failure.operation != Operation::Open
+        };
+        if made.as_ref().is_err_and(does_not_fit) {
             // Best effort: a spare that stays is written over by the next attempt.
             let _ = self.disk.remove(&path);
         }

@@ -3,6 +3,7 @@
 mod behaviour;
 mod crash;
 mod disk_full;
+mod ending;
 mod iox;
 mod oracle;
 mod state_machine;

@@ -17,7 +17,7 @@ use super::queue::{Queue, Request};
 use super::room::Room;
 use super::segments::Segments;
 use super::spare::{SpareMaker, Spares};
-use super::worker::{Progress, Status, Worker};
+use super::worker::{PROBE_INTERVAL, Progress, Status, Worker};
 use super::writer::Writer;
 use crate::config::Config;
 use crate::deps::Deps;
@@ -40,7 +40,7 @@ pub(crate) struct Origin {
     pub(crate) link: Link,
     pub(crate) next_seq: SegmentSeq,
     pub(crate) segments: Vec<SegmentSummary>,
-    /// Files without frames, to be removed when the next segment has its name.
+    /// Segments without frames, to be removed when the next one has its name.
     pub(crate) unused: Vec<SegmentName>,
 }
 
@@ -54,7 +54,7 @@ where
     let (mut running, worker, lock) = assemble(origin, observer, true)?;
     let thread = std::thread::Builder::new()
         .name("wal".to_owned())
-        .spawn(move || run(worker, lock))
+        .spawn(move || run(lock, worker))
         .map_err(Error::io(Operation::Create, &dir))?;
     *running.thread.get_mut() = Some(thread);
     Ok(LogHandle::new(running))
@@ -97,6 +97,7 @@ pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
         link,
         next_header: SegmentHeader { log, epoch, seq: next_seq, salt },
         open: None,
+        unused,
         outstanding: None,
         newly_sealed: Vec::new(),
         buffer: Vec::new(),
@@ -113,22 +114,33 @@ pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
         fatal: Arc::clone(&deps.fatal),
         group_bytes_max: config.group_bytes_max,
         idle_seal: config.idle_seal,
+        probe_interval: PROBE_INTERVAL,
     };
-    worker.begin(&unused)?;
+    worker.begin()?;
     let fatal = deps.fatal;
     let thread = Mutex::new(None);
     Ok((Running { queue, room, segments, status, fatal, log, epoch, thread }, worker, lock))
 }
 
 /// The log's thread. The lock is given back when nothing writes to the directory any more.
-fn run<T, O: CommitObserver<T>>(mut worker: Worker<T, O>, lock: Box<dyn DirLock>) {
-    let (queue, fatal) = (Arc::clone(&worker.queue), Arc::clone(&worker.fatal));
-    let outcome = catch_unwind(AssertUnwindSafe(|| turn(&mut worker)));
-    queue.end();
+fn run<T, O: CommitObserver<T>>(lock: Box<dyn DirLock>, mut worker: Worker<T, O>) {
+    let (ending, fatal) = (Ending(Arc::clone(&worker.queue)), Arc::clone(&worker.fatal));
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| turn(&mut worker))) {
+        // At once: what the worker owns may take long to drop, and another process must not get the
+        // directory while this one is still there.
+        fatal.end(&Error::Panicked { message: message(panic.as_ref()) });
+    }
+    drop(ending);
     drop(worker);
     drop(lock);
-    if let Err(panic) = outcome {
-        fatal.end(&Error::Panicked { message: message(panic.as_ref()) });
+}
+
+/// Ends the queue when the thread ends, also by a [`Fatal::end`] that unwinds.
+struct Ending<T>(Arc<Queue<T>>);
+
+impl<T> Drop for Ending<T> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

@@ -15,11 +15,14 @@ use super::writer::{Failure, Writer};
 use crate::error::Error;
 use crate::fatal::Fatal;
 use crate::log::Append;
-use crate::segment::{SealedSegment, SegmentName, SegmentSummary};
+use crate::segment::{SealedSegment, SegmentSummary};
 
-/// How often a full disk is looked at again: a spare that does not fit costs the disk some
-/// milliseconds, and a second is short beside what filled it.
-const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon a full disk is looked at again: a second is short beside what filled it.
+pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Each look that finds no room doubles the time to the next, up to this: a look writes what fits of
+/// a whole segment, on a disk that others write to.
+const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(16);
 
 /// What handles see of the log's end.
 #[derive(Clone, Copy, Debug)]
@@ -54,16 +57,15 @@ pub(crate) struct Worker<T, O> {
     pub(crate) idle_seal: Duration,
     /// When something was last written, or the full disk last looked at.
     pub(crate) last_active: Duration,
+    /// Time from one look at a full disk to the next.
+    pub(crate) probe_interval: Duration,
 }
 
 impl<T, O: CommitObserver<T>> Worker<T, O> {
-    /// Opens the first segment of this epoch, or starts with a full disk. Then no other file's name
-    /// is needed to know the highest number, and the `unused` are removed.
-    pub(crate) fn begin(&mut self, unused: &[SegmentName]) -> Result<(), Error> {
-        let begun = self.writer.open_segment().and_then(|()| {
-            self.writer.segments.remove_unused(unused)?;
-            Ok(self.ballast.keep()?)
-        });
+    /// Opens the first segment of this epoch, or starts with a full disk.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        let begun = self.writer.open_segment();
+        let begun = begun.and_then(|()| self.ballast.keep().map_err(Failure::from));
         match begun {
             Ok(()) => {}
             Err(Failure::Fatal(error)) => return Err(error),
@@ -85,7 +87,7 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
                 // Who does not wait any more does not want to know.
                 let _ = answer.send(sealed);
             }
-            Some(Work::Probe) => self.probe(),
+            Some(Work::Probe) => self.probe(PROBE_INTERVAL),
             Some(Work::Close(answer)) => {
                 self.close();
                 let _ = answer.send(());
@@ -158,7 +160,7 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
     fn idle(&mut self) -> Progress {
         let full = self.room.is_disk_full();
         let interval = match (full, self.writer.wants_seal()) {
-            (true, _) => PROBE_INTERVAL,
+            (true, _) => self.probe_interval,
             (false, true) => self.idle_seal,
             (false, false) => return Progress::Idle(None),
         };
@@ -166,11 +168,13 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         if passed < interval {
             return Progress::Idle(Some(interval.saturating_sub(passed)));
         }
-        self.last_active = self.clock.monotonic();
         if full {
-            self.probe();
-        } else if let Err(failure) = self.writer.seal() {
-            self.survive(failure);
+            self.probe(self.probe_interval.saturating_mul(2).min(PROBE_INTERVAL_MAX));
+        } else {
+            self.last_active = self.clock.monotonic();
+            if let Err(failure) = self.writer.seal() {
+                self.survive(failure);
+            }
         }
         self.tell_sealed();
         self.publish_status();
@@ -179,19 +183,26 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
 
     /// Goes on if the disk has room for the ballast and a whole segment. That is the low-water
     /// mark: freeing the ballast alone does not reach it, so what it freed is left to persisting.
-    fn probe(&mut self) {
+    /// The next look comes after `interval`, if it comes to one.
+    fn probe(&mut self, interval: Duration) {
         if !self.room.is_disk_full() {
             return;
         }
         let resumed = self.ballast.keep().map_err(Failure::from);
-        match resumed.and_then(|()| self.writer.open_segment()) {
+        match resumed.and_then(|()| self.writer.ensure_open()) {
             Ok(()) => {
                 self.room.set_disk_full(false);
+                self.probe_interval = PROBE_INTERVAL;
                 tracing::info!("the disk of the log has room again");
             }
-            Err(Failure::DiskFull) => self.free_ballast(),
+            Err(Failure::DiskFull) => {
+                self.free_ballast();
+                self.probe_interval = interval;
+            }
             Err(Failure::Fatal(error)) => self.fatal.end(&error),
         }
+        // Now and not before: a look at a slow disk may take longer than the interval.
+        self.last_active = self.clock.monotonic();
         self.publish_status();
     }
 

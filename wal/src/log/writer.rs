@@ -4,10 +4,11 @@
 //!                 group written and synced ──▶ frames count
 //!                /
 //!   open segment ── disk full: cut back to the last good frame, sync, seal ──▶ no open segment
-//!                \
+//!                \                        one without frames stays open ──▶ filled with zeros again
 //!                 anything else ──▶ the end of the process
 //! ```
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +19,13 @@ use types::{Epoch, Lsn, LsnRange, SegmentSeq};
 use super::open_segment::OpenSegment;
 use super::room::Room;
 use super::segments::Segments;
-use super::spare::{DiskFailure, SPARE_NAME, Spares};
-use crate::disk::{Operation, Response, respond, write_all_at};
+use super::spare::{DiskFailure, SPARE_NAME, Spares, write_zeros};
+use crate::disk::{Operation, Response, write_all_at};
 use crate::error::Error;
 use crate::format::{FRAME_HEADER_LEN, FrameHeader, Link, SEGMENT_HEADER_LEN, SegmentHeader};
 use crate::invariants;
 use crate::log::Append;
-use crate::segment::SealedSegment;
+use crate::segment::{SealedSegment, SegmentName};
 
 /// Memory that is kept between groups: twice an ordinary group.
 const BUFFER_KEPT_MAX: usize = 8 << 20;
@@ -40,10 +41,13 @@ pub(crate) enum Failure {
 
 impl From<DiskFailure> for Failure {
     fn from(failure: DiskFailure) -> Self {
-        match failure.response() {
-            Response::DiskFull => Self::DiskFull,
-            _ => Self::Fatal(failure.into()),
+        if failure.response() != Response::DiskFull {
+            return Self::Fatal(failure.into());
         }
+        let DiskFailure { operation, path, source } = failure;
+        let path = path.display();
+        tracing::warn!(%operation, %path, error = %source, "the log found no room");
+        Self::DiskFull
     }
 }
 
@@ -74,6 +78,9 @@ pub(crate) struct Writer {
     /// The header that the next segment gets; drawn early, so that its spare can be written.
     pub(crate) next_header: SegmentHeader,
     pub(crate) open: Option<OpenSegment>,
+    /// Segments without frames that recovery took out of the way, to be removed when the next one
+    /// has its name.
+    pub(crate) unused: Vec<SegmentName>,
     /// The first LSN of the group that is being written.
     pub(crate) outstanding: Option<Lsn>,
     /// Segments sealed since somebody asked.
@@ -149,6 +156,15 @@ impl Writer {
         Ok(())
     }
 
+    /// Has an open segment with room for all of it, after a full disk left none, or one that it cut
+    /// down to its header.
+    pub(crate) fn ensure_open(&mut self) -> Result<(), Failure> {
+        match &self.open {
+            Some(open) => self.preallocate(open),
+            None => self.open_segment(),
+        }
+    }
+
     /// Gives the spare its name, durably, and orders the next one.
     pub(crate) fn open_segment(&mut self) -> Result<(), Failure> {
         let spare = self.spares.take(self.next_header)?;
@@ -164,7 +180,22 @@ impl Writer {
         self.next_header.salt = self.randomness.next_u64();
         self.spares.order(self.next_header);
         tracing::debug!(segment = %spare.header.name(), "opened a segment");
+        self.segments.remove_unused(&self.unused)?;
+        self.unused.clear();
         Ok(())
+    }
+
+    /// Writes zeros to the end of the open segment, which has no frames; leaves none if they do not
+    /// fit.
+    fn preallocate(&self, open: &OpenSegment) -> Result<(), Failure> {
+        let written = write_zeros(open.file.as_ref(), open.end(), self.segment_size);
+        match self.finish(open, written) {
+            Err(Failure::DiskFull) => {
+                self.undo()?;
+                Err(Failure::DiskFull)
+            }
+            done => done,
+        }
     }
 
     /// A group never spans two segments, and a seal always fits behind it.
@@ -178,7 +209,7 @@ impl Writer {
     }
 
     /// Writes behind the last good frame and syncs. When this fails for want of room, nothing of
-    /// `bytes` is left and the segment is closed.
+    /// `bytes` is left, and a segment with frames is closed.
     fn write_durably(&mut self, bytes: &[u8]) -> Result<Duration, Failure> {
         invariants::assert_none_outstanding(self.outstanding);
         let Some(open) = &self.open else {
@@ -187,24 +218,18 @@ impl Writer {
         self.outstanding = Some(self.link.lsn.next());
         let written = write_all_at(open.file.as_ref(), bytes, open.end());
         let began = self.clock.monotonic();
-        let done = match written {
-            Err(error) => Err((Operation::Write, error)),
-            Ok(()) => open.file.sync_data().map_err(|error| (Operation::Sync, error)),
-        };
-        match done {
+        match self.finish(open, written) {
             Ok(()) => {
                 self.outstanding = None;
                 Ok(self.clock.monotonic().saturating_sub(began))
             }
-            Err((operation, error)) => {
-                if respond(operation, error.kind()) != Response::DiskFull {
-                    return Err(self.failure(operation, error));
-                }
+            Err(Failure::DiskFull) => {
                 self.undo()?;
                 self.outstanding = None;
                 self.abandon()?;
                 Err(Failure::DiskFull)
             }
+            Err(fatal) => Err(fatal),
         }
     }
 
@@ -224,12 +249,13 @@ impl Writer {
         })
     }
 
-    /// Leaves a segment on a full disk, with a seal if there is room for one.
+    /// Leaves a segment on a full disk, with a seal if there is room for one. One without frames
+    /// stays open, for none may be begun behind it.
     fn abandon(&mut self) -> Result<(), Failure> {
-        let Some(open) = &self.open else {
+        let Some(open) = self.open.as_ref().filter(|open| open.has_frames()) else {
             return Ok(());
         };
-        if open.has_frames() && !open.is_sealed() {
+        if !open.is_sealed() {
             let mut seal = Vec::with_capacity(FRAME_HEADER_LEN);
             let link = FrameHeader::seal(self.epoch, self.link).encode(open.header.salt, &mut seal);
             if self.try_write(open, &seal)? {
@@ -249,21 +275,20 @@ impl Writer {
     /// Writes and syncs what may as well be left out; false if there is no room.
     fn try_write(&self, open: &OpenSegment, bytes: &[u8]) -> Result<bool, Failure> {
         let written = write_all_at(open.file.as_ref(), bytes, open.end());
-        let done = match written {
-            Err(error) => Err((Operation::Write, error)),
-            Ok(()) => open.file.sync_data().map_err(|error| (Operation::Sync, error)),
-        };
-        match done {
+        match self.finish(open, written) {
             Ok(()) => Ok(true),
-            Err((operation, error)) => match self.failure(operation, error) {
-                Failure::DiskFull => Ok(false),
-                fatal @ Failure::Fatal(_) => Err(fatal),
-            },
+            Err(Failure::DiskFull) => Ok(false),
+            Err(fatal) => Err(fatal),
         }
     }
 
-    /// The open segment becomes one of those that do not change any more. One without frames stays
-    /// in the directory until it is dropped with those before it, or the next start removes it.
+    /// Syncs what was written to the open segment.
+    fn finish(&self, open: &OpenSegment, written: io::Result<()>) -> Result<(), Failure> {
+        written.map_err(|error| self.failure(Operation::Write, error))?;
+        open.file.sync_data().map_err(|error| self.failure(Operation::Sync, error))
+    }
+
+    /// The open segment, which has frames, becomes one of those that do not change any more.
     fn retire(&mut self) {
         if let Some(open) = self.open.take() {
             let summary = open.summary();
@@ -273,7 +298,7 @@ impl Writer {
         }
     }
 
-    fn failure(&self, operation: Operation, error: std::io::Error) -> Failure {
+    fn failure(&self, operation: Operation, error: io::Error) -> Failure {
         let name = self.open.as_ref().map(|open| open.name().to_string());
         DiskFailure::new(operation, &self.dir.join(name.unwrap_or_default()), error).into()
     }

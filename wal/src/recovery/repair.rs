@@ -13,18 +13,21 @@ use crate::error::Error;
 use crate::format::SEGMENT_HEADER_LEN;
 use crate::segment::{SegmentName, SegmentSummary};
 
-/// Syncs the older segments, rewrites the newest, keeps what was torn, syncs the directory. What is
-/// left in `classified` are the segments with frames; returned are the names of those without.
+/// Syncs the older segments, rewrites the newest, keeps what was torn, takes segments without frames
+/// out of the way, syncs the directory. What is left in `classified` are the segments with frames;
+/// the names of the others are added to `unused`.
 ///
-/// Files without frames are removed only when the next segment has its name: their numbers keep it
-/// from using one twice.
+/// Files without frames are removed only when the next segment has its name: theirs keep it from
+/// using a number twice. They come last here: until the newest segment is whole and durable, a
+/// begun one behind it is what tells its loss from a torn tail.
 pub(super) fn make_durable(
     deps: &Deps,
     dir: &Path,
     classified: &mut Classified,
-) -> Result<Vec<SegmentName>, Error> {
+    unused: &mut Vec<SegmentName>,
+) -> Result<(), Error> {
     let disk = deps.disk.as_ref();
-    let (mut used, unused): (Vec<_>, Vec<_>) = classified
+    let (mut used, frameless): (Vec<_>, Vec<_>) = classified
         .segments
         .drain(..)
         .partition(|segment| segment.bytes > SEGMENT_HEADER_LEN as u64);
@@ -38,12 +41,16 @@ pub(super) fn make_durable(
             classified.sealed = true;
         }
     }
-    for segment in &unused {
-        keep_unused(disk, dir, segment)?;
+    for segment in &frameless {
+        take_away(disk, dir, segment)?;
     }
     disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
     classified.segments = used;
-    Ok(unused.iter().map(SegmentSummary::name).collect())
+    unused.extend(frameless.iter().map(SegmentSummary::name));
+    for name in &*unused {
+        empty(disk, &dir.join(name.unused()))?;
+    }
+    Ok(())
 }
 
 /// What a kill left in the page cache is not durable yet.
@@ -52,14 +59,23 @@ fn sync(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     file.sync_data().map_err(Error::io(Operation::Sync, path))
 }
 
-/// Keeps what there is of a segment that never came to hold a frame.
-fn keep_unused(disk: &dyn Disk, dir: &Path, segment: &SegmentSummary) -> Result<(), Error> {
-    let Some(torn) = segment.torn else {
-        return Ok(());
-    };
-    let path = dir.join(segment.name().to_string());
-    let file = disk.open(&path, Access::Read).map_err(Error::io(Operation::Open, &path))?;
-    keep_torn(disk, dir, segment.name(), &file, torn)
+/// Gives a segment that never came to hold a frame a name that is not read, and keeps what a crash
+/// left in it.
+fn take_away(disk: &dyn Disk, dir: &Path, segment: &SegmentSummary) -> Result<(), Error> {
+    let name = segment.name();
+    let path = dir.join(name.to_string());
+    if let Some(torn) = segment.torn {
+        let file = disk.open(&path, Access::Read).map_err(Error::io(Operation::Open, &path))?;
+        keep_torn(disk, dir, name, &file, torn)?;
+    }
+    disk.rename(&path, &dir.join(name.unused())).map_err(Error::io(Operation::Rename, &path))
+}
+
+/// Gives the blocks of a file that was never used back, which a full disk may need for the next
+/// segment. Whether that is durable does not matter.
+fn empty(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    let file = disk.open(path, Access::ReadWrite).map_err(Error::io(Operation::Open, path))?;
+    file.set_len(0).map_err(Error::io(Operation::Truncate, path))
 }
 
 /// Removes a file; that it is gone already is as good.

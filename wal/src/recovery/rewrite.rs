@@ -90,7 +90,7 @@ fn write_somewhere(
         match write(file.as_ref(), window, source) {
             Ok(()) => return Ok(name),
             Err(Failed { operation, source }) => {
-                let response = respond(operation, source.kind());
+                let response = respond(operation, &source);
                 let error = Error::io(operation, &path)(source);
                 if response != Response::DiskFull {
                     return Err(error);
@@ -125,7 +125,14 @@ fn make_room(disk: &dyn Disk, dir: &Path, room: Room) -> Result<Option<Box<dyn D
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         // A directory without room for a name: the next way may have one.
-        Err(error) if respond(Operation::Create, error.kind()) == Response::DiskFull => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(Error::io(Operation::Create, &path)(error)),
     }
 }
@@ -179,7 +186,7 @@ pub(super) fn keep_torn(
     let kept = copy_torn(disk, &path, old, torn);
     match kept {
         Err(Failed { operation, source }) => {
-            if respond(operation, source.kind()) != Response::DiskFull {
+            if respond(operation, &source) != Response::DiskFull {
                 return Err(Error::io(operation, &path)(source));
             }
             tracing::warn!(segment = %name, "the disk is too full to keep the torn bytes");

@@ -52,7 +52,12 @@ pub(crate) enum Step {
     /// Zeros to the end of the file.
     Zeros,
     /// Not a frame; a crash can leave this.
-    Bad(Flaw),
+    Bad {
+        /// What is wrong with it.
+        flaw: Flaw,
+        /// Its header, if that is whole.
+        header: Option<FrameHeader>,
+    },
     /// A right checksum over a header that contradicts itself; no crash leaves this.
     Nonsense,
     /// A right checksum over a raw length that is above the limit.
@@ -88,7 +93,7 @@ pub(crate) fn read_step<S: ReadAt>(
     let (header, link) = match FrameHeader::decode(&bytes, salt) {
         Ok(decoded) => decoded,
         Err(HeaderFault::Magic) => return zeros_or(window, at, Flaw::NoFrame),
-        Err(HeaderFault::Crc) => return Ok(Step::Bad(Flaw::HeaderChecksum)),
+        Err(HeaderFault::Crc) => return Ok(bad(Flaw::HeaderChecksum, None)),
         Err(HeaderFault::Nonsense) => return Ok(Step::Nonsense),
     };
     if header.raw_len > raw_len_max {
@@ -97,11 +102,15 @@ pub(crate) fn read_step<S: ReadAt>(
     let found = Found { at, header, link };
     match window.crc(found.body_at(), u64::from(header.comp_len))? {
         Some(crc) if crc == header.body_crc => Ok(Step::Frame(found)),
-        Some(_) => Ok(Step::Bad(Flaw::BodyChecksum)),
-        None => Ok(Step::Bad(Flaw::ShortBody)),
+        Some(_) => Ok(bad(Flaw::BodyChecksum, Some(header))),
+        None => Ok(bad(Flaw::ShortBody, Some(header))),
     }
 }
 
 fn zeros_or<S: ReadAt>(window: &mut Window<S>, at: u64, flaw: Flaw) -> io::Result<Step> {
-    Ok(if window.is_zero_from(at)? { Step::Zeros } else { Step::Bad(flaw) })
+    Ok(if window.is_zero_from(at)? { Step::Zeros } else { bad(flaw, None) })
+}
+
+const fn bad(flaw: Flaw, header: Option<FrameHeader>) -> Step {
+    Step::Bad { flaw, header }
 }

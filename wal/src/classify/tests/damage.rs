@@ -3,7 +3,7 @@
 use types::Lsn;
 
 use crate::classify::{Verdict, classify};
-use crate::format::Body;
+use crate::format::{Body, SegmentHeader};
 use crate::harness::{Machine, id_of, images};
 use crate::scan::{Start, Step, Window, read_start, read_step};
 use crate::segment::SegmentName;
@@ -37,6 +37,17 @@ pub(super) fn log(sealed: bool) -> Segments {
     let segments = machine.segments();
     assert_eq!(segments.len(), 3);
     segments
+}
+
+/// A segment behind `segments` that a start has begun: a header and zeros.
+pub(super) fn begun_behind(segments: &Segments) -> (SegmentName, Vec<u8>) {
+    let (newest, bytes) = segments.last().expect("there is one");
+    let header = bytes.first_chunk().expect("there is a header");
+    let header = SegmentHeader::decode(header).expect("it is whole");
+    let header = SegmentHeader { seq: newest.seq.next(), salt: header.salt ^ 1, ..header };
+    let mut bytes = header.encode();
+    bytes.resize(1024, 0);
+    (header.name(), bytes)
 }
 
 /// The ids in whole frames, by the verdict's own account of where they end; `None` if refused.

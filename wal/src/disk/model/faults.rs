@@ -1,6 +1,15 @@
 //! The faults that a modelled disk has, and when.
 
+use std::io;
+
 use super::Operation;
+
+/// The error of a sync that fails, and of a read over a bad sector.
+pub(super) const EIO: i32 = 5;
+/// The error where a file finds no descriptor.
+const EMFILE: i32 = 24;
+/// The error of a sync that finds no room.
+const ENOSPC: i32 = 28;
 
 /// What goes wrong, and when.
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,6 +18,11 @@ pub(super) struct Faults {
     pub(super) die_at: Option<u64>,
     /// The sync, of data or of a directory, that fails, counted down.
     pub(super) fail_sync_in: Option<u64>,
+    /// How many syncs find no room, once so many others are over.
+    pub(super) full_syncs: u64,
+    pub(super) syncs_before_full: u64,
+    /// Files can neither be opened nor created, for want of descriptors.
+    pub(super) no_descriptors: bool,
     /// Bytes that all files may have together.
     pub(super) capacity: Option<u64>,
     /// Writes and reads do less than asked, or are interrupted, now and then.
@@ -23,11 +37,31 @@ impl Faults {
         Self { partial: self.partial, ignored: self.ignored, ..Self::default() }
     }
 
-    /// True if the sync that is asked for is the one that fails.
-    pub(super) fn sync_fails(&mut self) -> bool {
-        let due = self.fail_sync_in == Some(1);
+    /// The error of the sync that is asked for, if it is one of those that fail.
+    pub(super) fn sync_error(&mut self) -> Option<io::Error> {
+        let is_due = self.fail_sync_in == Some(1);
         self.fail_sync_in =
             self.fail_sync_in.and_then(|left| left.checked_sub(1)).filter(|left| *left > 0);
-        due
+        let is_full = self.sync_is_full();
+        let errno = if is_due { Some(EIO) } else { is_full.then_some(ENOSPC) };
+        errno.map(io::Error::from_raw_os_error)
+    }
+
+    fn sync_is_full(&mut self) -> bool {
+        if self.syncs_before_full > 0 {
+            self.syncs_before_full -= 1;
+            return false;
+        }
+        let is_full = self.full_syncs > 0;
+        self.full_syncs = self.full_syncs.saturating_sub(1);
+        is_full
+    }
+
+    /// Fails while there are no descriptors.
+    pub(super) fn check_descriptors(&self) -> io::Result<()> {
+        match self.no_descriptors {
+            true => Err(io::Error::from_raw_os_error(EMFILE)),
+            false => Ok(()),
+        }
     }
 }

@@ -113,6 +113,53 @@ fn a_directory_is_lost_with_all_in_it_unless_its_parent_was_synced() {
 }
 
 #[test]
+fn a_kill_while_directories_are_made_leaves_no_name_that_is_never_synced() {
+    let deep = Path::new("/a/b/c");
+    for call in 1..20 {
+        let disk = ModelDisk::new(1);
+        disk.die_at_call(call);
+        let died = create_dir_all(&disk, deep).is_err();
+        let disk = disk.after(Cut::Kill, &SeededRandomness::new(call));
+        create_dir_all(&disk, deep).expect("the next process makes the rest");
+        write(&disk, "/a/b/c/f", b"synced", true);
+        disk.sync_dir(deep).expect("synced");
+        let left = fates(&disk, Cut::PowerAnyOrder, "/a/b/c/f");
+        assert_eq!(left, [Some(b"synced".to_vec())], "killed at call {call}");
+        assert_eq!(died, call <= 10, "ten calls make three directories");
+    }
+}
+
+#[test]
+fn a_sync_that_finds_no_room_forgets_what_it_was_asked_to_write() {
+    let disk = ModelDisk::new(1);
+    write(&disk, "/a", b"old", true);
+    disk.sync_dir(Path::new("/")).expect("synced");
+    write(&disk, "/a", b"new", false);
+    disk.fill_at_sync(1, 2);
+    let file = disk.open(Path::new("/a"), types::effect::Access::ReadWrite).expect("it is there");
+    for _ in 0..2 {
+        let full = file.sync_data().expect_err("no room");
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
+    file.sync_data().expect("there is room again");
+    assert_eq!(fates(&disk, Cut::PowerAnyOrder, "/a"), [Some(b"old".to_vec())]);
+}
+
+#[test]
+fn a_file_over_a_bad_sector_cannot_be_read_by_any_process() {
+    let disk = ModelDisk::new(1);
+    write(&disk, "/a", b"rotten", true);
+    disk.sync_dir(Path::new("/")).expect("synced");
+    disk.make_unreadable(Path::new("/a"));
+    let next = disk.after(Cut::PowerInOrder, &SeededRandomness::new(1));
+    for disk in [disk, next] {
+        let file = disk.open(Path::new("/a"), types::effect::Access::Read).expect("it opens");
+        let error = file.read_at(&mut [0; 6], 0).expect_err("it cannot be read");
+        assert_eq!(error.raw_os_error(), Some(5));
+    }
+}
+
+#[test]
 fn a_full_disk_takes_what_fits_and_says_so() {
     let disk = ModelDisk::new(1);
     disk.set_capacity(Some(10));
