@@ -1,6 +1,6 @@
 //! What is wrong with stored bytes, and where.
 
-use std::fmt;
+use std::{fmt, io};
 
 use types::{CatalogVersion, Lsn};
 
@@ -38,6 +38,14 @@ pub enum Damage {
         found: u32,
         /// The newest format that is read here.
         newest: u32,
+    },
+    /// The number of the format was damaged: what follows is of the format that is written here.
+    #[error("the header says format {found}, and what follows it is of format {ours}")]
+    Format {
+        /// The format that the bytes claim.
+        found: u32,
+        /// The format that they have.
+        ours: u32,
     },
     /// The file is not as long as its header says.
     #[error("{found} bytes follow the header, which says {expected}")]
@@ -102,6 +110,19 @@ impl Damage {
     /// True if the disk must have done it: the bytes are not those that were written. All else was
     /// written so, and another copy of it says the same.
     pub(crate) const fn is_rot(&self) -> bool {
-        matches!(self, Self::Header | Self::Length { .. } | Self::Checksum { .. })
+        matches!(
+            self,
+            Self::Header | Self::Format { .. } | Self::Length { .. } | Self::Checksum { .. }
+        )
     }
+}
+
+/// What the system says of bytes that the disk does not give back: `EIO`, or `EBADMSG` and `EUCLEAN`
+/// where the file system found them wrong.
+const UNREADABLE: [i32; 3] = [5, 74, 117];
+
+/// True if the disk cannot read what is there. Another copy can be read; with a lack of rights or of
+/// descriptors there is nothing wrong with the bytes.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|errno| UNREADABLE.contains(&errno))
 }

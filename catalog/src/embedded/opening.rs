@@ -6,8 +6,9 @@
 //!        ─▶ set damaged snapshots aside ─▶ start the log under the next epoch
 //! ```
 //!
-//! The name of a snapshot vouches for its version even if its bytes are damaged: the file got the
-//! name after it was whole. So a log that ends before it has lost something, and is refused.
+//! The name of a snapshot vouches for its version even if its bytes are damaged or cannot be read:
+//! the file got the name after it was whole. So a log that ends before it has lost something, and
+//! is refused.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +19,7 @@ use types::{CatalogVersion, Epoch, LogId, Lsn};
 use wal::disk::{Operation, create_dir_all};
 use wal::{Recovery, Vouched};
 
-use crate::damage::{Damage, Place};
+use crate::damage::{Damage, Place, is_unreadable};
 use crate::embedded::durable_log::DurableLog;
 use crate::embedded::replay::replay;
 use crate::error::Error;
@@ -51,7 +52,8 @@ struct Base {
     log: Option<LogId>,
     epoch: Epoch,
     len: u64,
-    /// The damaged snapshots that are newer than the whole one, with what is wrong with them.
+    /// The damaged and unreadable snapshots that are newer than the whole one, with what is wrong
+    /// with them.
     damaged: Vec<(CatalogVersion, Error)>,
 }
 
@@ -100,9 +102,7 @@ impl Base {
                     let root = snapshots.restore(stored)?;
                     return Ok(Self { root, log, epoch, len, ..base });
                 }
-                Err(Error::Corrupt { path, place, why }) if why.is_rot() => {
-                    base.damaged.push((version, Error::Corrupt { path, place, why }));
-                }
+                Err(error) if is_rot(&error) => base.damaged.push((version, error)),
                 Err(error) => return Err(error),
             }
         }
@@ -144,5 +144,16 @@ impl Base {
             tracing::error!(%error, %aside, "the log made up for a damaged snapshot");
         }
         Ok(Arc::new(self.root))
+    }
+}
+
+/// True if the disk must have done it, so that the log may make up for it.
+fn is_rot(error: &Error) -> bool {
+    match error {
+        Error::Corrupt { why, .. } => why.is_rot(),
+        Error::Log(wal::Error::Io {
+            operation: Operation::Open | Operation::Read, source, ..
+        }) => is_unreadable(source),
+        _ => false,
     }
 }

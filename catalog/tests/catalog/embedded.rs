@@ -120,6 +120,40 @@ async fn the_log_makes_up_for_a_damaged_snapshot() {
 }
 
 #[tokio::test]
+async fn the_log_makes_up_for_a_snapshot_that_cannot_be_read() {
+    let (disk, state) = closed_after(60).await;
+    let snapshots = paths(&disk, DIR, ".json");
+    disk.make_unreadable(&snapshots[1]);
+    let catalog = open(&disk).expect("the older one and the log have it all");
+    assert_eq!(*catalog.snapshot(), state);
+    assert_eq!(paths(&disk, DIR, ".damaged").len(), 1, "the evidence is kept");
+}
+
+#[tokio::test]
+async fn snapshots_that_cannot_be_read_are_refused_where_the_log_does_not_make_up_for_them() {
+    let (disk, _) = closed_after(60).await;
+    let snapshots = paths(&disk, DIR, ".json");
+    for path in &snapshots {
+        disk.make_unreadable(path);
+    }
+    let error = open(&disk).expect_err("nothing can be read");
+    assert_eq!(error.kind(), ErrorKind::Fatal, "{error}");
+    assert!(error.to_string().contains(&snapshots[1].display().to_string()), "{error}");
+    assert_eq!(paths(&disk, DIR, ".json"), snapshots, "a refusal changed something");
+}
+
+#[tokio::test]
+async fn the_log_makes_up_for_a_snapshot_whose_format_is_damaged() {
+    let (disk, state) = closed_after(60).await;
+    let newest = paths(&disk, DIR, ".json").pop().expect("there are two");
+    let text = String::from_utf8(disk.read(&newest).expect("it is there")).expect("it is text");
+    disk.plant(&newest, text.replacen("\"format\":1", "\"format\":3", 1).as_bytes());
+    let catalog = open(&disk).expect("the older one and the log have it all");
+    assert_eq!(*catalog.snapshot(), state);
+    assert_eq!(paths(&disk, DIR, ".damaged").len(), 1, "the evidence is kept");
+}
+
+#[tokio::test]
 async fn a_damaged_snapshot_is_refused_where_the_log_does_not_make_up_for_it() {
     let (disk, _) = closed_after(60).await;
     let snapshots = paths(&disk, DIR, ".json");
