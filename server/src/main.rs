@@ -54,8 +54,13 @@ fn serve(flags: config::ServeFlags) -> Result<Code, Error> {
     })
 }
 
+/// Plans of queries are walked by recursion, as deep as their expressions are nested; memory is taken
+/// only for what is used of it.
+const STACK_BYTES: usize = 16 << 20;
+
 fn block_on(work: impl Future<Output = Result<Code, Error>>) -> Result<Code, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.thread_stack_size(STACK_BYTES).enable_all().build();
     let runtime = runtime.map_err(|source| Error::Runtime { source })?;
     let ended = runtime.block_on(work);
     // A thread may wait for standard input, and would for as long as that stays open.

@@ -251,7 +251,7 @@ impl Parts {
                 ),
             ),
             endless.run("drop segments", Arc::clone(&dropper).run()),
-            task(fail_when_fenced(driver.handle().watch_fenced(), Arc::clone(&failure))),
+            task(fail_when_fenced(driver.handle().clone(), Arc::clone(&failure))),
             task(replay_and_open(
                 replay,
                 last_recovered,
@@ -371,9 +371,10 @@ async fn replay_and_open(
 }
 
 /// Another process owns the log: this one must end.
-async fn fail_when_fenced(mut fenced: watch::Receiver<bool>, failure: Arc<Failure>) {
-    if fenced.wait_for(|fenced| *fenced).await.is_ok() {
-        failure.send_replace(Some(Arc::new(Error::Fenced)));
+async fn fail_when_fenced(persist: PersistHandle, failure: Arc<Failure>) {
+    if persist.watch_fenced().wait_for(|fenced| *fenced).await.is_ok() {
+        let reason = persist.fenced().map_or(Error::Fenced, Error::Persist);
+        failure.send_replace(Some(Arc::new(reason)));
     }
 }
 

@@ -27,30 +27,31 @@ pub(super) fn own_rows(
     schema: &SchemaRef,
 ) -> Result<RecordBatch, ArrowError> {
     let columns = schema.fields().iter().map(|field| column(batch, rows, field));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
     // The count says how many rows there are where no column is asked for.
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns.collect(), &options)
+    RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options)
 }
 
-fn column(batch: &Batch, rows: &Range<usize>, field: &Field) -> ArrayRef {
+fn column(batch: &Batch, rows: &Range<usize>, field: &Field) -> Result<ArrayRef, ArrowError> {
     if field.name() == TIME {
         let times = batch.time()[rows.clone()].to_vec();
-        return Arc::new(TimestampNanosecondArray::from(times));
+        return Ok(Arc::new(TimestampNanosecondArray::from(times)));
     }
     if let DataType::Dictionary(_, _) = field.data_type() {
-        return Arc::new(tag_column(batch, rows, field.name()));
+        return Ok(Arc::new(tag_column(batch, rows, field.name())));
     }
     match batch.field(field.name()) {
         Some(column) => copied(&column.values, rows),
-        None => new_null_array(field.data_type(), rows.len()),
+        None => Ok(new_null_array(field.data_type(), rows.len())),
     }
 }
 
-fn copied(values: &ArrayRef, rows: &Range<usize>) -> ArrayRef {
+fn copied(values: &ArrayRef, rows: &Range<usize>) -> Result<ArrayRef, ArrowError> {
     let all = values.to_data();
     let mut copy = MutableArrayData::new(vec![&all], false, rows.len());
-    copy.extend(0, rows.start, rows.end);
-    make_array(copy.freeze())
+    copy.try_extend(0, rows.start, rows.end)?;
+    Ok(make_array(copy.freeze()))
 }
 
 /// The values of a tag, each that occurs once in the dictionary.

@@ -92,7 +92,7 @@ fn csv_refuses_what_has_no_place_before_the_first_row() {
     let field = Arc::new(Field::new("x", DataType::Int64, true));
     let point: ArrayRef = Arc::new(StructArray::from(vec![(field, inner)]));
     let rows = RecordBatch::try_from_iter([("point", point)]).expect("a column");
-    let refused = Format::Csv.renderer(&rows.schema(), &budget());
+    let refused = Format::Csv.renderer(&rows.schema(), &memory());
     assert!(matches!(refused, Err(Error::NotRendered { format: "CSV", .. })));
 }
 
