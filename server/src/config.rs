@@ -25,6 +25,8 @@ const BODY_SHARE_OF_BUDGET: u64 = 4;
 /// Below this a budget holds not even the parts that must always fit: one largest job for each
 /// worker, one body, one query.
 const MEMORY_BUDGET_MIN: ByteSize = ByteSize::mib(64);
+/// A job gathers its rows in columns, and Arrow counts a column's text with 31 bits.
+const HOT_PARTITION_SIZE_MAX: ByteSize = ByteSize::gib(1);
 /// Open files that connections leave for the log, the catalog and the objects: without one of those
 /// left, the log could not go on and the process would end.
 const DESCRIPTORS_KEPT: u64 = 256;
@@ -171,8 +173,10 @@ impl ServeConfig {
         if self.memory_budget < MEMORY_BUDGET_MIN {
             faults.push(format!("--memory-budget must be at least {}", size(MEMORY_BUDGET_MIN)));
         }
-        if self.persist_hot_partition_size.0 == 0 {
-            faults.push("--persist-hot-partition-size must not be 0".to_owned());
+        let hot = self.persist_hot_partition_size;
+        if hot.0 == 0 || hot > HOT_PARTITION_SIZE_MAX {
+            let max = size(HOT_PARTITION_SIZE_MAX);
+            faults.push(format!("--persist-hot-partition-size must be above 0 and at most {max}"));
         }
         if self.rotation_period.is_zero() {
             faults.push("--rotation-period must not be 0".to_owned());

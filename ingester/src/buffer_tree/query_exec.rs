@@ -131,8 +131,8 @@ struct TableScan {
 
 impl TableScan {
     fn too_old(&self) -> QueryError {
-        // The next version is the least that could do; the query takes the newest.
-        QueryError::SnapshotTooOld { version: self.version, oldest: self.version.next() }
+        let oldest = self.tree.readers().oldest_served();
+        QueryError::SnapshotTooOld { version: self.version, oldest }
     }
 }
 

@@ -75,6 +75,11 @@ impl Readers {
         Ok(state.add(Reader { version, pending: Pending::Everything }))
     }
 
+    /// The oldest version that can be read without missing rows.
+    pub(super) fn oldest_served(&self) -> CatalogVersion {
+        self.state.lock().released
+    }
+
     /// Registers a scan of `table` by a query at `version`, which is registered itself. `None` if
     /// that query had to give way.
     pub(super) fn open(

@@ -125,7 +125,10 @@ async fn a_query_that_needs_more_memory_than_there_is_fails_and_gives_all_back()
     let error = world.batches(ALL).await.expect_err("there is too little memory");
     assert!(matches!(error, Error::OutOfMemory(_)), "{error:?}");
     assert_eq!(error.kind(), ErrorKind::Busy);
-    assert_eq!(world.engine.deps().memory.used_by(MemoryOwner::Query), 0);
+    // A sort that was under way when the query failed gives back when it ends.
+    while world.engine.deps().memory.used_by(MemoryOwner::Query) > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
