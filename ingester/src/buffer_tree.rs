@@ -31,6 +31,7 @@ use types::{CatalogVersion, LsnRange, PartitionId, TableId};
 pub(crate) use partition::{Partition, PartitionSize, SealedSet};
 pub(crate) use query_exec::{BufferQueryExec, Serving};
 use readers::Readers;
+use table::PartitionCount;
 pub(crate) use table::TableBuffer;
 
 /// Hears of partitions that reached the hot size, on the publisher's thread: it must not wait.
@@ -52,6 +53,7 @@ pub(crate) struct BufferLimits {
 #[derive(Debug)]
 pub(crate) struct BufferTree {
     tables: RwLock<BTreeMap<TableId, Arc<TableBuffer>>>,
+    count: Arc<PartitionCount>,
     readers: Arc<Readers>,
     limits: BufferLimits,
     hot: Arc<dyn HotPartitionObserver>,
@@ -66,6 +68,7 @@ impl BufferTree {
     ) -> Self {
         Self {
             tables: RwLock::default(),
+            count: Arc::default(),
             readers: Arc::new(Readers::new(limits.retired_bytes_max)),
             limits,
             hot,
@@ -85,6 +88,11 @@ impl BufferTree {
     /// All tables, in the order of their ids.
     pub(crate) fn tables(&self) -> Vec<Arc<TableBuffer>> {
         self.tables.read().values().map(Arc::clone).collect()
+    }
+
+    /// How many partitions there are.
+    pub(crate) fn partition_count(&self) -> usize {
+        self.count.get()
     }
 
     /// All partitions, table by table in the order of their keys.
@@ -149,7 +157,8 @@ impl BufferTree {
         let mut tables = self.tables.write();
         let table = tables.entry(id).or_insert_with(|| {
             let database: &Arc<DatabaseRef> = &batch.database;
-            Arc::new(TableBuffer::new(Arc::clone(database), Arc::clone(&batch.batch.table)))
+            let table = Arc::clone(&batch.batch.table);
+            Arc::new(TableBuffer::new(Arc::clone(database), table, Arc::clone(&self.count)))
         });
         Arc::clone(table)
     }

@@ -13,6 +13,8 @@ pub struct Config {
     /// Bytes at which a partition is sealed and persisted at once. Default 64 MiB, less where the
     /// budget is small: see [`Config::hot_partition_size_for`].
     pub hot_partition_size: u64,
+    /// Partitions that may be in the buffer. Default 100,000.
+    pub buffered_partitions_max: usize,
     /// The age at which a partition's oldest row is persisted. Default 1 h.
     pub persist_max_age: Duration,
     /// How often the log is rotated. Default 300 s.

@@ -38,6 +38,8 @@ pub(crate) struct WriteBody {
     pub(crate) bytes: Bytes,
     /// Covers them.
     pub(crate) memory: Reservation,
+    /// How long its sender took to send it.
+    pub(crate) sent_in: Duration,
 }
 
 /// Reads a body of at most `limit` bytes, as it comes and inflated alike.
@@ -62,12 +64,15 @@ pub(crate) async fn read_body(
     }
     let first_step = announced.unwrap_or(FIRST_STEP_BYTES).clamp(1, limit);
     let memory = gate.reserve(first_step).await?;
+    let begun = Instant::now();
     let received = receive(body, Buffer::new(memory, "", limit)).await?;
+    let sent_in = begun.elapsed();
     if !is_gzip {
-        return Ok(received.finish());
+        return Ok(received.finish(sent_in));
     }
     let work = received.bytes.len().saturating_mul(GZIP_RATIO_MAX);
-    on_cpu(work, move || inflate(received)).await?
+    let inflated = on_cpu(work, move || inflate(received)).await??;
+    Ok(inflated.finish(sent_in))
 }
 
 /// Reads all of a body, as it comes.
@@ -95,7 +100,7 @@ fn time_for(limit: u64) -> Duration {
 }
 
 /// Inflates all members of a gzip stream.
-fn inflate(mut received: Buffer) -> Result<WriteBody, Error> {
+fn inflate(mut received: Buffer) -> Result<Buffer, Error> {
     let memory = received.memory.split(0);
     let mut inflated = Buffer::new(memory, " when inflated", received.limit);
     let mut decoder = MultiGzDecoder::new(received.bytes.as_slice());
@@ -103,7 +108,7 @@ fn inflate(mut received: Buffer) -> Result<WriteBody, Error> {
     loop {
         let read = decoder.read(&mut step).map_err(Error::Inflate)?;
         if read == 0 {
-            return Ok(inflated.finish());
+            return Ok(inflated);
         }
         inflated.extend(&step[..read])?;
     }
@@ -174,9 +179,9 @@ impl Buffer {
         missing == 0 || self.memory.try_grow(missing)
     }
 
-    fn finish(mut self) -> WriteBody {
+    fn finish(mut self, sent_in: Duration) -> WriteBody {
         self.memory.shrink_to(self.bytes.capacity() as u64);
-        WriteBody { bytes: Bytes::from(self.bytes), memory: self.memory }
+        WriteBody { bytes: Bytes::from(self.bytes), memory: self.memory, sent_in }
     }
 }
 

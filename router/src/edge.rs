@@ -1,6 +1,7 @@
 //! The edge itself: checks writes against the catalog, hands them to the sink, and checks again
 //! when a table's columns have changed meanwhile.
 
+mod answer_by;
 mod arrow;
 mod cpu;
 mod database;
@@ -14,6 +15,7 @@ use types::effect::{Clock, Randomness};
 use types::seam::{DmlError, DmlSink, MemoryGate, PersistNow};
 use types::{BatchId, DatabaseName, Position, Write};
 
+pub use answer_by::AnswerBy;
 pub use arrow::{ArrowTable, ArrowWrite};
 pub(crate) use cpu::on_cpu;
 pub(crate) use lines::{LineWrite, Written};
@@ -77,7 +79,12 @@ impl Edge {
 
     /// Applies what was planned; nothing if it has to be planned again, against the newest version
     /// of the catalog, which is here then.
-    async fn apply(&self, planned: Planned, id: BatchId) -> Result<Option<Position>, Error> {
+    async fn apply(
+        &self,
+        planned: Planned,
+        id: BatchId,
+        answer_by: AnswerBy,
+    ) -> Result<Option<Position>, Error> {
         let write = Write {
             database: planned.database,
             batches: planned.batches,
@@ -85,7 +92,7 @@ impl Edge {
             batch_id: id,
             memory: planned.memory,
         };
-        match self.deps.sink.apply(write).await {
+        match answer_by.limit(self.deps.sink.apply(write)).await {
             Ok(position) => Ok(Some(position)),
             Err(DmlError::SchemaChanged) => {
                 self.metrics.recheck();

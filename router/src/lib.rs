@@ -30,7 +30,7 @@ pub mod status;
 mod testing;
 
 pub use config::{BODY_BYTES_CEILING, Config, Limits};
-pub use edge::{ArrowTable, ArrowWrite, Deps, Edge};
+pub use edge::{AnswerBy, ArrowTable, ArrowWrite, Deps, Edge};
 pub use error::{ColumnFault, Error};
 pub use grpc::{PersistDoor, WriteDoor, persist_service, write_service};
 pub use http_api::{

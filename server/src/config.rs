@@ -102,6 +102,8 @@ pub(crate) struct Limits {
     pub(crate) cells: u64,
     /// Partitions that one request writes to.
     pub(crate) partitions: usize,
+    /// Partitions in the buffer.
+    pub(crate) buffered_partitions: usize,
     /// Open connections.
     pub(crate) connections: usize,
     /// Running queries.
@@ -252,6 +254,7 @@ impl ServeConfig {
             ("max-string-size", size(limits.string_size)),
             ("max-cells", limits.cells.to_string()),
             ("max-partitions", limits.partitions.to_string()),
+            ("max-buffered-partitions", limits.buffered_partitions.to_string()),
             ("max-connections", limits.connections.to_string()),
             ("max-queries", limits.queries.to_string()),
             ("admission-timeout", time(limits.admission_timeout)),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -16,11 +17,27 @@ pub(crate) struct TableBuffer {
     database: Arc<DatabaseRef>,
     table: Arc<TableRef>,
     partitions: RwLock<BTreeMap<PartitionId, Arc<Partition>>>,
+    /// Those of all tables.
+    count: Arc<PartitionCount>,
+}
+
+/// How many partitions are in the buffer. A quantity, in no order with other memory.
+#[derive(Debug, Default)]
+pub(crate) struct PartitionCount(AtomicUsize);
+
+impl PartitionCount {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl TableBuffer {
-    pub(crate) fn new(database: Arc<DatabaseRef>, table: Arc<TableRef>) -> Self {
-        Self { database, table, partitions: RwLock::default() }
+    pub(crate) fn new(
+        database: Arc<DatabaseRef>,
+        table: Arc<TableRef>,
+        count: Arc<PartitionCount>,
+    ) -> Self {
+        Self { database, table, partitions: RwLock::default(), count }
     }
 
     pub(crate) fn partition(&self, id: PartitionId) -> Option<Arc<Partition>> {
@@ -57,6 +74,7 @@ impl TableBuffer {
         }
         let mut partitions = self.partitions.write();
         let partition = partitions.entry(id).or_insert_with(|| {
+            self.count.0.fetch_add(1, Ordering::Relaxed);
             Arc::new(Partition::new(
                 Arc::clone(&self.database),
                 Arc::clone(&self.table),
@@ -73,6 +91,7 @@ impl TableBuffer {
         let listed = partitions.get(&id).is_some_and(|at| Arc::ptr_eq(at, partition));
         if listed && partition.detach_if_empty() {
             partitions.remove(&id);
+            self.count.0.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

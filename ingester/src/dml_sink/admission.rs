@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use tokio::task::JoinError;
 use types::seam::{DmlError, DmlSink, MemoryGate};
 use types::{MemoryBudget, MemoryOwner, Position, Reservation, Write};
 
@@ -29,9 +30,6 @@ pub(crate) struct AdmissionLimits {
     /// How long the first step of a request waits.
     pub(crate) wait: Duration,
 }
-
-/// After so long the client is told that the outcome is unknown: it gives up after five seconds.
-const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// Decorates a sink: writes come in only while this node takes them, and those that came in go on to
 /// their end, whether or not their client waits for it.
@@ -58,13 +56,8 @@ impl<S: DmlSink + 'static> DmlSink for Admission<S> {
             drop(under_way);
             outcome
         });
-        match tokio::time::timeout(ANSWER_WITHIN, applied).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(ended)) => Err(DmlError::Unknown { reason: ended.to_string() }),
-            Err(_) => Err(DmlError::Unknown {
-                reason: "the write was taken in but not synced in time".to_owned(),
-            }),
-        }
+        let ended = |ended: JoinError| DmlError::Unknown { reason: ended.to_string() };
+        applied.await.map_err(ended)?
     }
 }
 

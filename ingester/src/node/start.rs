@@ -17,6 +17,7 @@ use super::{Failure, Node};
 use crate::buffer_tree::{BufferLimits, BufferQueryExec, BufferTree, Serving};
 use crate::config::Config;
 use crate::dml_sink::admission::{Admission, AdmissionLimits, Gate, Saturation};
+use crate::dml_sink::partition_limit::PartitionLimit;
 use crate::dml_sink::wal_sink::WalSink;
 use crate::error::Error;
 use crate::ingester::Ingester;
@@ -265,10 +266,12 @@ impl Parts {
         });
         let appender = Arc::new(LogAppender::new(log.clone(), config.wal));
         let wal_sink = WalSink::new(appender, schema, id, epoch);
+        let partitions_max = config.buffered_partitions_max;
+        let limited = PartitionLimit::new(wal_sink, Arc::clone(&self.tree), partitions_max);
         let serving: Arc<dyn Serving> = Arc::clone(&self.state) as Arc<dyn Serving>;
         let buffer = BufferQueryExec::new(self.tree, serving, self.published.clone(), (id, epoch));
         Ok(Arc::new(Node {
-            sink: Arc::new(Admission::new(wal_sink, Arc::clone(&self.state))),
+            sink: Arc::new(Admission::new(limited, Arc::clone(&self.state))),
             gate: self.gate,
             buffer: Arc::new(buffer),
             persist: driver.handle().clone(),

@@ -50,6 +50,7 @@ impl Harness {
             wal,
             persist: persist::Config::for_cores(two),
             hot_partition_size: 64 << 20,
+            buffered_partitions_max: 100_000,
             persist_max_age: Duration::from_secs(3_600),
             rotation_period: Duration::from_secs(300),
             admission_wait: Duration::from_secs(2),

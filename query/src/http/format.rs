@@ -1,5 +1,6 @@
 //! The forms in which an answer can be had.
 
+mod arrow_stream;
 mod csv;
 mod json;
 mod parquet;
@@ -41,6 +42,8 @@ pub(super) enum Format {
     Pretty,
     /// A Parquet file.
     Parquet,
+    /// A stream of Arrow's IPC format.
+    Arrow,
 }
 
 impl Format {
@@ -53,6 +56,7 @@ impl Format {
             "text/csv" => Some(Self::Csv),
             "text/plain" => Some(Self::Pretty),
             "application/vnd.apache.parquet" => Some(Self::Parquet),
+            "application/vnd.apache.arrow.stream" => Some(Self::Arrow),
             _ => None,
         });
         known.next().unwrap_or(Self::Json)
@@ -66,6 +70,7 @@ impl Format {
             Self::Csv => "text/csv",
             Self::Pretty => "text/plain; charset=utf-8",
             Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
         }
     }
 
@@ -85,6 +90,7 @@ impl Format {
             Self::Csv => Box::new(csv::Csv::new(schema)?),
             Self::Pretty => Box::new(pretty::Pretty::new(schema, memory)),
             Self::Parquet => Box::new(parquet::Parquet::new(schema)?),
+            Self::Arrow => Box::new(arrow_stream::ArrowStream::new(schema)?),
         })
     }
 }
@@ -99,9 +105,10 @@ impl FromStr for Format {
             "csv" => Ok(Self::Csv),
             "pretty" => Ok(Self::Pretty),
             "parquet" => Ok(Self::Parquet),
+            "arrow" => Ok(Self::Arrow),
             _ => Err(Error::Parameter {
                 reason: format!(
-                    "the format {name:?} is none of json, jsonl, csv, pretty and parquet"
+                    "the format {name:?} is none of json, jsonl, csv, pretty, parquet and arrow"
                 ),
             }),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use types::{BatchId, DatabaseName, Position, Reservation, SchemaVersion, TableName};
 
-use super::{CHECKS_MAX, Edge, on_cpu};
+use super::{AnswerBy, CHECKS_MAX, Edge, on_cpu};
 use crate::error::Error;
 use crate::plan::{Planned, View, plan_arrow};
 
@@ -23,6 +23,8 @@ pub struct ArrowWrite {
     pub batch_id: BatchId,
     /// Covers the batches.
     pub memory: Reservation,
+    /// When its answer is due.
+    pub answer_by: AnswerBy,
 }
 
 /// Rows of one table.
@@ -65,7 +67,7 @@ impl Edge {
             let rows_memory = memory.split(0);
             let planned = self.plan_tables(view, &tables, rows_memory).await?;
             let planned = planned.ok_or(Error::Empty)?;
-            if let Some(position) = self.apply(planned, write.batch_id).await? {
+            if let Some(position) = self.apply(planned, write.batch_id, write.answer_by).await? {
                 return Ok(position);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use types::{BatchId, DatabaseName, Position, Reservation};
 
-use super::{CHECKS_MAX, Edge, on_cpu};
+use super::{AnswerBy, CHECKS_MAX, Edge, on_cpu};
 use crate::body::WriteBody;
 use crate::error::Error;
 use crate::line::BadLines;
@@ -22,6 +22,8 @@ pub(crate) struct LineWrite {
     pub(crate) accept_partial: bool,
     /// The lines, and the memory that holds them.
     pub(crate) body: WriteBody,
+    /// When its answer is due.
+    pub(crate) answer_by: AnswerBy,
 }
 
 /// What became of a request's lines.
@@ -61,7 +63,8 @@ impl Edge {
             let Some(planned) = planned.filter(|_| keeps) else {
                 return Ok(Written { position: None, bad, lines });
             };
-            if let Some(position) = self.apply(planned, BatchId::default()).await? {
+            if let Some(position) = self.apply(planned, BatchId::default(), write.answer_by).await?
+            {
                 return Ok(Written { position: Some(position), bad, lines });
             }
         }

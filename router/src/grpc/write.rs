@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 use types::{BatchId, DatabaseName, Position, SchemaVersion, TableName};
 
 use super::{failure, ipc};
-use crate::edge::{ArrowTable, ArrowWrite, Edge, on_cpu};
+use crate::edge::{AnswerBy, ArrowTable, ArrowWrite, Edge, on_cpu};
 use crate::error::Error;
 use crate::metrics::Endpoint;
 use crate::proto::write_service_server::WriteService;
@@ -46,6 +46,7 @@ impl WriteDoor {
     }
 
     async fn serve(&self, request: WriteRequest) -> Result<Position, Error> {
+        let answer_by = AnswerBy::begin();
         let limit = self.edge.config().limits.partitions_max;
         // Each has a partition of its own, so this many could not be kept anyway.
         if request.tables.len() > limit {
@@ -63,7 +64,7 @@ impl WriteDoor {
             tables.map(|table| decode_table(table, &mut text_left)).collect()
         };
         let tables: Result<Vec<ArrowTable>, Error> = on_cpu(bytes, decode).await?;
-        let write = ArrowWrite { database, tables: tables?, batch_id, memory };
+        let write = ArrowWrite { database, tables: tables?, batch_id, memory, answer_by };
         self.edge.write_arrow(write).await
     }
 }

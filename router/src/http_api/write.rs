@@ -10,7 +10,7 @@ use types::DatabaseName;
 use super::answer;
 use super::params::Params;
 use crate::body::read_body;
-use crate::edge::{Edge, LineWrite};
+use crate::edge::{AnswerBy, Edge, LineWrite};
 use crate::error::Error;
 use crate::metrics::Endpoint;
 use crate::precision::Precision;
@@ -48,6 +48,7 @@ async fn serve(edge: &Arc<Edge>, endpoint: Endpoint, request: Request) -> Respon
 }
 
 async fn write(edge: &Arc<Edge>, endpoint: Endpoint, request: Request) -> Result<Response, Error> {
+    let answer_by = AnswerBy::begin();
     let target = target(endpoint, request.uri())?;
     let (head, body) = request.into_parts();
     let limit = edge.config().body_bytes_max;
@@ -57,6 +58,7 @@ async fn write(edge: &Arc<Edge>, endpoint: Endpoint, request: Request) -> Result
         database: target.database,
         precision: target.precision,
         accept_partial: target.accept_partial,
+        answer_by: answer_by.later_by(body.sent_in),
         body,
     };
     let written = edge.write_lines(write).await?;

@@ -43,6 +43,8 @@ enum Format {
     Csv,
     /// A Parquet file.
     Parquet,
+    /// A stream of Arrow's IPC format.
+    Arrow,
 }
 
 impl Format {
@@ -59,7 +61,13 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
             Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
         }
+    }
+
+    /// True if people can read it.
+    const fn is_text(self) -> bool {
+        !matches!(self, Self::Parquet | Self::Arrow)
     }
 }
 
@@ -67,9 +75,10 @@ impl Format {
 pub(crate) async fn run(flags: QueryFlags) -> Result<Code, Error> {
     let terminal = io::stdout().is_terminal();
     let format = flags.format.unwrap_or(Format::of(terminal));
-    if terminal && format == Format::Parquet {
-        let fault = "--format parquet: send it to a file, with > answer.parquet";
-        return Err(Error::BadFlags { faults: vec![fault.to_owned()] });
+    if terminal && !format.is_text() {
+        let word = format.word();
+        let fault = format!("--format {word}: send it to a file, with > answer.{word}");
+        return Err(Error::BadFlags { faults: vec![fault] });
     }
     let host = Host::new(&flags.host)?;
     let answer = ask(&host, &flags.database, &flags.sql, format).await?;
@@ -108,7 +117,7 @@ async fn copy(
         last = part.last().copied().unwrap_or(last);
     }
     // A prompt should not stand behind the last row.
-    if last != b'\n' && format != Format::Parquet {
+    if last != b'\n' && format.is_text() {
         out.write_all(b"\n").map_err(output)?;
     }
     out.flush().map_err(output)

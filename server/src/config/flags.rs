@@ -165,6 +165,10 @@ pub(crate) struct LimitFlags {
     #[arg(long, value_name = "COUNT", default_value = "10000", hide_short_help = true)]
     max_partitions: usize,
 
+    /// Partitions in the buffer
+    #[arg(long, value_name = "COUNT", default_value = "100000", hide_short_help = true)]
+    max_buffered_partitions: usize,
+
     /// Open connections
     #[arg(long, value_name = "COUNT", default_value = "4096", hide_short_help = true)]
     max_connections: usize,
@@ -195,6 +199,7 @@ impl From<LimitFlags> for Limits {
             string_size: flags.max_string_size,
             cells: flags.max_cells,
             partitions: flags.max_partitions,
+            buffered_partitions: flags.max_buffered_partitions,
             connections: flags.max_connections,
             queries: flags.max_queries,
             admission_timeout: flags.admission_timeout,

@@ -101,6 +101,7 @@ fn ingester_config(config: &ServeConfig) -> ingester::Config {
         },
         persist,
         hot_partition_size: config.persist_hot_partition_size.0,
+        buffered_partitions_max: config.limits.buffered_partitions,
         persist_max_age: config.persist_max_age,
         rotation_period: config.rotation_period,
         admission_wait: config.limits.admission_timeout,

@@ -6,6 +6,7 @@ use arrow::array::{
     StructArray, TimestampNanosecondArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type};
+use arrow::ipc::reader::StreamReader;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 
 use super::*;
@@ -134,12 +135,21 @@ fn parquet_is_read_back_whatever_is_taken_in_between() {
 }
 
 #[test]
+fn arrow_is_read_back_whatever_is_taken_in_between() {
+    let bytes = render(Format::Arrow, &[rows(), rows()]).expect("rendered");
+    let reader = StreamReader::try_new(bytes.as_slice(), None).expect("a stream");
+    let read: Vec<_> = reader.collect::<Result<_, _>>().expect("rows");
+    assert_eq!(read, [rows(), rows()]);
+}
+
+#[test]
 fn the_accept_header_chooses_where_no_format_is_named() {
     let rows = [
         ("", Format::Json),
         ("*/*", Format::Json),
         ("text/html, text/csv;q=0.9", Format::Csv),
         ("application/vnd.apache.parquet", Format::Parquet),
+        ("application/vnd.apache.arrow.stream", Format::Arrow),
         ("application/jsonl", Format::Jsonl),
         ("text/plain", Format::Pretty),
     ];

@@ -1,0 +1,54 @@
+//! Bounds the partitions in the buffer: each costs memory and, sooner or later, a file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use types::seam::{DmlError, DmlSink};
+use types::{Position, Write};
+
+use crate::buffer_tree::BufferTree;
+use crate::state::RETRY_AFTER;
+
+/// Decorates a sink: refuses writes that would begin more partitions than may be buffered.
+#[derive(Debug)]
+pub(crate) struct PartitionLimit<S> {
+    inner: S,
+    tree: Arc<BufferTree>,
+    partitions_max: usize,
+}
+
+impl<S> PartitionLimit<S> {
+    pub(crate) fn new(inner: S, tree: Arc<BufferTree>, partitions_max: usize) -> Self {
+        Self { inner, tree, partitions_max }
+    }
+
+    /// Writes that are checked at the same time may pass the limit together; each by no more than
+    /// the partitions of one request.
+    fn check(&self, write: &Write) -> Result<(), DmlError> {
+        let buffered = self.tree.partition_count();
+        if buffered + write.batches.len() <= self.partitions_max {
+            return Ok(());
+        }
+        let begins = |batch: &&types::PartitionBatch| {
+            let table = self.tree.table(batch.table.id);
+            table.is_none_or(|table| table.partition(batch.partition()).is_none())
+        };
+        let begun = write.batches.iter().filter(begins).count();
+        if begun == 0 || buffered + begun <= self.partitions_max {
+            return Ok(());
+        }
+        let max = self.partitions_max;
+        Err(DmlError::Busy {
+            reason: format!("there would be more than the limit of {max} buffered partitions"),
+            retry_after: RETRY_AFTER,
+        })
+    }
+}
+
+#[async_trait]
+impl<S: DmlSink> DmlSink for PartitionLimit<S> {
+    async fn apply(&self, write: Write) -> Result<Position, DmlError> {
+        self.check(&write)?;
+        self.inner.apply(write).await
+    }
+}

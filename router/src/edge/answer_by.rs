@@ -1,0 +1,57 @@
+//! When a client gets its answer, whatever it is.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use types::seam::DmlError;
+
+/// Telegraf gives up after five seconds; what it does not hear of by then, it sends again.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
+
+/// The time by which a write has an answer. It counts from the request's head, but for the time
+/// that the client took to send the body.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerBy(Instant);
+
+impl AnswerBy {
+    /// For a request that has just come.
+    pub fn begin() -> Self {
+        Self(Instant::now() + ANSWER_WITHIN)
+    }
+
+    /// Gives back the time in which the client itself was waited for.
+    #[must_use]
+    pub fn later_by(self, sending: Duration) -> Self {
+        Self(self.0 + sending)
+    }
+
+    /// What `applying` comes to, or that its outcome is unknown. It goes on all the same.
+    ///
+    /// # Errors
+    ///
+    /// Those of `applying`, and [`DmlError::Unknown`].
+    pub(super) async fn limit<T>(
+        self,
+        applying: impl Future<Output = Result<T, DmlError>>,
+    ) -> Result<T, DmlError> {
+        tokio::time::timeout_at(self.0, applying).await.unwrap_or_else(|_| {
+            let reason = "the write was taken in but not synced in time".to_owned();
+            Err(DmlError::Unknown { reason })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outcome_that_comes_too_late_is_unknown() {
+        let answer_by = AnswerBy::begin().later_by(Duration::from_secs(1));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(answer_by.limit(async { Ok(1) }).await, Ok(1));
+        let never = std::future::pending::<Result<(), DmlError>>();
+        let late = answer_by.limit(never).await.expect_err("never comes");
+        assert!(matches!(late, DmlError::Unknown { .. }), "{late}");
+    }
+}
