@@ -1,5 +1,6 @@
 //! Wires the parts of an ingester together and keeps them running.
 
+mod endless;
 mod start;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ use types::effect::{Clock, Randomness};
 use types::{Epoch, LogId, Lsn, MemoryBudget, Reservation};
 use wal::{Recovery, Vouched};
 
+use super::endless::{Endless, task};
 use super::{Failure, Node};
 use crate::buffer_tree::{BufferLimits, BufferQueryExec, BufferTree, Serving};
 use crate::config::Config;
@@ -319,32 +320,6 @@ fn admission_limits(config: &Config, memory: &MemoryBudget) -> AdmissionLimits {
     let floors = memory.query_share() + config.persist_floor();
     let open_bytes = memory.limit().saturating_sub(floors).max(memory.limit() / 4);
     AdmissionLimits { open_bytes, saturated_bytes: open_bytes / 2, wait: config.admission_wait }
-}
-
-fn task(future: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(future))
-}
-
-/// Runs tasks that end only with the node: one that ends before, by a panic, is a failure of the
-/// node, for without it memory or the log would fill up in silence.
-struct Endless(Arc<Failure>);
-
-impl Endless {
-    fn run(
-        &self,
-        name: &'static str,
-        future: impl Future<Output = ()> + Send + 'static,
-    ) -> AbortOnDropHandle<()> {
-        let failure = Arc::clone(&self.0);
-        let running = task(future);
-        task(async move {
-            let message = match running.await {
-                Ok(()) => "it ended".to_owned(),
-                Err(error) => error.to_string(),
-            };
-            failure.send_replace(Some(Arc::new(Error::Task { task: name, message })));
-        })
-    }
 }
 
 /// Replays, and opens the node for writes and queries if that succeeds.
