@@ -1,7 +1,8 @@
 //! Unbounded queues behind the permits: one that all workers share, and one for each worker.
 //!
 //! Each has two lanes: housekeeping is taken up when nothing else waits, so that ten thousand
-//! partitions at a rotation stand in nobody's way.
+//! partitions at a rotation stand in nobody's way; but now and then one of it before others, because
+//! what waits there may keep the oldest segment of the log.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -11,6 +12,9 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use types::PartitionId;
 
 use crate::demand::Demand;
+
+/// After so many jobs that somebody waits for, one of housekeeping is taken, if there is one.
+const WANTED_IN_A_ROW: u32 = 4;
 
 /// Where a job goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub(crate) struct Queues<J> {
 pub(crate) struct WorkerQueue<J> {
     own: Lanes<UnboundedReceiver<J>>,
     global: Lanes<Arc<Mutex<UnboundedReceiver<J>>>>,
+    /// Jobs that were taken since the last one of housekeeping.
+    wanted_in_a_row: u32,
 }
 
 /// The two lanes of a queue.
@@ -63,7 +69,7 @@ pub(crate) fn queues<J>(workers: NonZeroUsize) -> (Queues<J>, Vec<WorkerQueue<J>
         .map(|_| {
             let (senders, own) = lanes();
             let global = global.clone();
-            (senders, WorkerQueue { own, global })
+            (senders, WorkerQueue { own, global, wanted_in_a_row: 0 })
         })
         .unzip();
     let queues = Queues { global: global_senders, own };
@@ -90,22 +96,37 @@ impl<J> Queues<J> {
 }
 
 impl<J> WorkerQueue<J> {
-    /// The next job, from the worker's own queue if there is one, and housekeeping only if there is
-    /// no other; nothing when all have ended.
+    /// The next job, from the worker's own queue if there is one, and housekeeping mostly only if
+    /// there is no other; nothing when all have ended.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses no job.
     pub(crate) async fn next(&mut self) -> Option<J> {
-        let Self { own, global } = self;
-        tokio::select! {
-            biased;
-            Some(job) = own.wanted.recv() => Some(job),
-            Some(job) = next_of(&global.wanted) => Some(job),
-            Some(job) = own.housekeeping.recv() => Some(job),
-            Some(job) = next_of(&global.housekeeping) => Some(job),
-            else => None,
+        if self.wanted_in_a_row >= WANTED_IN_A_ROW
+            && let Some(job) = self.housekeeping_now()
+        {
+            self.wanted_in_a_row = 0;
+            return Some(job);
         }
+        let Self { own, global, wanted_in_a_row } = self;
+        let (job, is_wanted) = tokio::select! {
+            biased;
+            Some(job) = own.wanted.recv() => (job, true),
+            Some(job) = next_of(&global.wanted) => (job, true),
+            Some(job) = own.housekeeping.recv() => (job, false),
+            Some(job) = next_of(&global.housekeeping) => (job, false),
+            else => return None,
+        };
+        *wanted_in_a_row = if is_wanted { wanted_in_a_row.saturating_add(1) } else { 0 };
+        Some(job)
+    }
+
+    /// A job of housekeeping, if one waits. Whoever holds the lock waits for nothing else, and takes
+    /// what is there.
+    fn housekeeping_now(&mut self) -> Option<J> {
+        let own = self.own.housekeeping.try_recv().ok();
+        own.or_else(|| self.global.housekeeping.try_lock().ok()?.try_recv().ok())
     }
 }
 
@@ -171,6 +192,16 @@ mod tests {
         }
         let owner = queues.worker_of(partition(1));
         assert_eq!(take_all(&mut workers[owner]), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[tokio::test]
+    async fn housekeeping_has_its_turn_though_others_never_end() {
+        let (queues, mut workers) = two();
+        queues.send(100, Route::Global, Demand::Age).expect("workers live");
+        for job in 0..6 {
+            queues.send(job, Route::Global, Demand::HotPartition).expect("workers live");
+        }
+        assert_eq!(take_all(&mut workers[0]), [0, 1, 2, 3, 100, 4, 5]);
     }
 
     #[test]

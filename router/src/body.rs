@@ -167,7 +167,7 @@ impl Buffer {
             needed
         } else {
             let bytes = needed.saturating_sub(self.memory.bytes());
-            return Err(Error::NoMemory { bytes });
+            return Err(Error::no_memory(&self.memory, bytes));
         };
         let more = usize::try_from(capacity).unwrap_or(usize::MAX) - self.bytes.len();
         self.bytes.reserve_exact(more);

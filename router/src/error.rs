@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use types::schema::ColumnKind;
 use types::seam::DmlError;
-use types::{ErrorKind, NameError, SchemaVersion, TableName};
+use types::{ErrorKind, NameError, Reservation, SchemaVersion, TableName};
 
 /// When to try again where nothing better is known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -78,6 +78,15 @@ pub enum Error {
     /// No memory is left to go on with the request.
     #[error("no memory is left for the request: {bytes} more bytes were needed")]
     NoMemory {
+        /// What was needed beyond what it had.
+        bytes: u64,
+    },
+    /// The request needs more memory than all requests together may have.
+    #[error(
+        "the request needs {bytes} bytes more than requests may have of the memory budget: send \
+         fewer rows at a time"
+    )]
+    MoreThanMemory {
         /// What was needed beyond what it had.
         bytes: u64,
     },
@@ -179,12 +188,23 @@ pub enum ColumnFault {
 }
 
 impl Error {
+    /// There are no `bytes` more for what `held` is for: now, or ever.
+    pub(crate) fn no_memory(held: &Reservation, bytes: u64) -> Self {
+        if held.could_grow(bytes) {
+            Self::NoMemory { bytes }
+        } else {
+            Self::MoreThanMemory { bytes }
+        }
+    }
+
     /// What the caller has to do.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoMemory { .. } | Self::StaleSchema { .. } | Self::SchemaKeepsChanging(_) => {
-                ErrorKind::Busy
-            }
+            // A network that stalls is a passing fault: a 4xx would have the lines thrown away.
+            Self::BodyTooSlow { .. }
+            | Self::NoMemory { .. }
+            | Self::StaleSchema { .. }
+            | Self::SchemaKeepsChanging(_) => ErrorKind::Busy,
             Self::Sink(error) => error.kind(),
             Self::Catalog(error) => error.kind(),
             Self::Internal(_) => ErrorKind::Unknown,

@@ -30,9 +30,6 @@ pub const INVALID: Status = status(StatusCode::BAD_REQUEST, Code::InvalidArgumen
 /// A limit of names, columns, tables or databases.
 pub const NAMES_EXHAUSTED: Status =
     status(StatusCode::UNPROCESSABLE_ENTITY, Code::InvalidArgument, "unprocessable entity");
-/// The request did not come in time; nothing was kept.
-pub const TOO_SLOW: Status =
-    status(StatusCode::REQUEST_TIMEOUT, Code::Cancelled, "request timeout");
 /// More than one request may have.
 pub const TOO_LARGE: Status =
     status(StatusCode::PAYLOAD_TOO_LARGE, Code::OutOfRange, "request too large");
@@ -96,12 +93,12 @@ pub fn of_error(error: &Error) -> Status {
     match error {
         Error::Name(name) => of_name(name),
         Error::NamesExhausted(_) => NAMES_EXHAUSTED,
-        Error::BodyTooSlow { .. } => TOO_SLOW,
         Error::BodyTooLarge { .. }
         | Error::TooManyPartitions { .. }
         | Error::TooManyTables { .. }
         | Error::TooManyCells { .. }
-        | Error::TooMuchText { .. } => TOO_LARGE,
+        | Error::TooMuchText { .. }
+        | Error::MoreThanMemory { .. } => TOO_LARGE,
         Error::StaleSchema { .. } => STALE_SCHEMA,
         Error::Sink(error) => of_dml(error),
         Error::Internal(_) => INTERNAL,
@@ -152,12 +149,13 @@ mod tests {
             (Error::Name(empty), 400, Code::InvalidArgument, false),
             (Error::Name(too_long), 422, Code::InvalidArgument, false),
             (Error::NamesExhausted(reason()), 422, Code::InvalidArgument, false),
-            (too_slow, 408, Code::Cancelled, false),
+            (too_slow, 503, Code::Unavailable, true),
             (too_large, 413, Code::OutOfRange, false),
             (Error::TooManyPartitions { limit: 1 }, 413, Code::OutOfRange, false),
             (Error::TooManyTables { limit: 1 }, 413, Code::OutOfRange, false),
             (Error::TooManyCells { limit: 1 }, 413, Code::OutOfRange, false),
             (Error::TooMuchText { limit: 1 }, 413, Code::OutOfRange, false),
+            (Error::MoreThanMemory { bytes: 1 }, 413, Code::OutOfRange, false),
             (Error::NoMemory { bytes: 1 }, 503, Code::Unavailable, true),
             (stale, 503, Code::FailedPrecondition, true),
             (Error::SchemaKeepsChanging(3), 503, Code::Unavailable, true),

@@ -90,7 +90,7 @@ impl MemoryBudget {
         self.writes_max.store(bytes, Ordering::Relaxed);
     }
 
-    /// Has `listener` called after each release of bytes. There is one listener.
+    /// Has `listener` called after bytes were given back or passed on. There is one listener.
     pub fn on_release(&self, listener: impl Fn() + Send + Sync + 'static) {
         *self.on_release.write() = Some(Box::new(listener));
     }
@@ -134,6 +134,10 @@ impl MemoryBudget {
         }
         self.used[owner as usize].fetch_sub(bytes, Ordering::Relaxed);
         self.total.fetch_sub(bytes, Ordering::Relaxed);
+        self.announce();
+    }
+
+    fn announce(&self) {
         if let Some(listener) = &*self.on_release.read() {
             listener();
         }
@@ -161,6 +165,15 @@ impl Reservation {
     /// The bytes held.
     pub const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// True if `more` bytes could be had once nobody else holds any.
+    pub fn could_grow(&self, more: u64) -> bool {
+        let max = match self.owner {
+            MemoryOwner::Request => self.budget.writes_max.load(Ordering::Relaxed),
+            _ => self.budget.limit,
+        };
+        self.bytes.checked_add(more).is_some_and(|sum| sum <= max.min(self.budget.limit))
     }
 
     /// Holds `more` bytes, or stays as it is and says no.
@@ -213,6 +226,8 @@ impl Reservation {
     pub fn transfer(self, owner: MemoryOwner) -> Self {
         let mut moved = Self { budget: Arc::clone(&self.budget), owner, bytes: 0 };
         moved.merge(self);
+        // Who waits for room for writes may find it now.
+        moved.budget.announce();
         moved
     }
 }

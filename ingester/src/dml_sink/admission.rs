@@ -96,9 +96,11 @@ impl Gate {
         }
     }
 
-    /// True if there is no room for anything, now.
+    /// True if there is hardly room for anything, now: what is there ends below the limit, by as
+    /// much as the request that was refused.
     pub(crate) fn is_full(&self) -> bool {
-        self.budget.used_by_writes() >= self.open_bytes()
+        let open = self.open_bytes();
+        self.budget.used_by_writes() >= open - open / 64
     }
 
     fn try_reserve(&self, bytes: u64) -> Option<Reservation> {

@@ -8,7 +8,6 @@ use object_store::ObjectStore;
 use persist::PersistHandle;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
-use tokio_util::task::AbortOnDropHandle;
 use types::effect::{Clock, Randomness};
 use types::{Epoch, LogId, Lsn, MemoryBudget, Reservation};
 use wal::{Recovery, Vouched};
@@ -233,10 +232,18 @@ impl Parts {
                 "rotate",
                 triggers::rotation(
                     Arc::clone(tree),
-                    housekeeping,
+                    Arc::clone(&housekeeping),
                     log.clone(),
                     config.rotation_period,
                     config.hot_partition_size,
+                ),
+            ),
+            endless.run(
+                "watch the number of partitions",
+                triggers::partition_count(
+                    Arc::clone(tree),
+                    housekeeping,
+                    config.buffered_partitions_max,
                 ),
             ),
             endless.run(

@@ -116,6 +116,34 @@ fn largest(driver: &PersistDriver, bytes: u64) -> Vec<Arc<Partition>> {
         .collect()
 }
 
+/// Asks for the oldest partitions, down to half of `partitions_max`, when there are three quarters of
+/// as many.
+pub(crate) async fn partition_count(
+    tree: Arc<BufferTree>,
+    housekeeping: Arc<Housekeeping>,
+    partitions_max: usize,
+) {
+    let mut ticks = ticks(PRESSURE_PERIOD);
+    loop {
+        ticks.tick().await;
+        if tree.partition_count() <= partitions_max / 4 * 3 {
+            continue;
+        }
+        for partition in oldest_beyond(tree.partitions(), partitions_max / 2) {
+            housekeeping.ask(partition, Demand::Age);
+        }
+    }
+}
+
+/// All partitions with unsealed rows but the newest `kept`, oldest first.
+fn oldest_beyond(partitions: Vec<Arc<Partition>>, kept: usize) -> Vec<Arc<Partition>> {
+    let aged = |partition: Arc<Partition>| Some((partition.unsealed_since()?, partition));
+    let mut aged: Vec<_> = partitions.into_iter().filter_map(aged).collect();
+    aged.sort_by_key(|(since, _)| *since);
+    aged.truncate(aged.len().saturating_sub(kept));
+    aged.into_iter().map(|(_, partition)| partition).collect()
+}
+
 /// Persists the partitions that keep the oldest segment while the log is over half of its size. If
 /// that is the open one, it is sealed first: else nothing could free it before the next rotation.
 pub(crate) async fn log_bytes(

@@ -64,7 +64,10 @@ pub async fn owner_of(store: &dyn ObjectStore) -> Result<Option<Owner>, Error> {
     let path = Path::from(OWNER);
     let object = match store.get(&path).await {
         Ok(object) => object.bytes().await.map_err(Error::store(&path))?,
-        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        // A store that does not let its keys be listed says so of keys that are not there.
+        Err(
+            object_store::Error::NotFound { .. } | object_store::Error::PermissionDenied { .. },
+        ) => return Ok(None),
         Err(error) => return Err(Error::store(&path)(error)),
     };
     match serde_json::from_slice(&object) {

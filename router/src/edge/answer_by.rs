@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use types::seam::DmlError;
 
+use crate::error::RETRY_AFTER;
+
 /// Telegraf gives up after five seconds; what it does not hear of by then, it sends again.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
 
@@ -25,15 +27,20 @@ impl AnswerBy {
         Self(self.0 + sending)
     }
 
-    /// What `applying` comes to, or that its outcome is unknown. It goes on all the same.
+    /// What `applying` comes to, or that its outcome is unknown; then it goes on all the same. If the
+    /// answer is due already, nothing is begun.
     ///
     /// # Errors
     ///
-    /// Those of `applying`, and [`DmlError::Unknown`].
+    /// Those of `applying`, [`DmlError::Unknown`], and [`DmlError::Busy`] if nothing was begun.
     pub(super) async fn limit<T>(
         self,
         applying: impl Future<Output = Result<T, DmlError>>,
     ) -> Result<T, DmlError> {
+        if Instant::now() >= self.0 {
+            let reason = "the request took too long before it could be kept".to_owned();
+            return Err(DmlError::Busy { reason, retry_after: RETRY_AFTER });
+        }
         tokio::time::timeout_at(self.0, applying).await.unwrap_or_else(|_| {
             let reason = "the write was taken in but not synced in time".to_owned();
             Err(DmlError::Unknown { reason })
@@ -53,5 +60,12 @@ mod tests {
         let never = std::future::pending::<Result<(), DmlError>>();
         let late = answer_by.limit(never).await.expect_err("never comes");
         assert!(matches!(late, DmlError::Unknown { .. }), "{late}");
+        let begun = std::cell::Cell::new(false);
+        let begin = async {
+            begun.set(true);
+            Ok(())
+        };
+        let refused = answer_by.limit(begin).await.expect_err("is due");
+        assert!(matches!(refused, DmlError::Busy { .. }) && !begun.get(), "{refused}");
     }
 }

@@ -59,7 +59,7 @@ impl Edge {
         }
         let bytes = cells.saturating_mul(CELL_BYTES);
         if !memory.try_grow(bytes) {
-            return Err(Error::NoMemory { bytes });
+            return Err(Error::no_memory(&memory, bytes));
         }
         let tables = Arc::new(write.tables);
         for _ in 0..CHECKS_MAX {

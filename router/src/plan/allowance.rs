@@ -34,7 +34,8 @@ impl Allowance {
     ///
     /// # Errors
     ///
-    /// [`Error::NoMemory`], and [`Error::TooMuchText`] where no memory would help.
+    /// [`Error::NoMemory`]; [`Error::MoreThanMemory`] and [`Error::TooMuchText`] where waiting would
+    /// not help.
     pub(crate) fn cover(&mut self, before: Extent, after: Extent, text: u64) -> Result<(), Error> {
         let added = after.bytes().saturating_sub(before.bytes());
         let text = self.text.saturating_add(text);
@@ -61,7 +62,7 @@ impl Allowance {
         }
         let step = missing.max(STEP_BYTES);
         let grown = self.reservation.try_grow(step) || self.reservation.try_grow(missing);
-        if grown { Ok(()) } else { Err(Error::NoMemory { bytes: missing }) }
+        if grown { Ok(()) } else { Err(Error::no_memory(&self.reservation, missing)) }
     }
 
     /// The reservation, at the size of what it was used for.

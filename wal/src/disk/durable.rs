@@ -25,8 +25,19 @@ pub fn create_dir_all(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
             None => break,
         }
     }
-    // A crash may have come between its creation and this sync.
-    sync_name(disk, at)?;
+    // A crash may have come between its creation and this sync. Where it is not ours to sync, it is
+    // not ours to create either.
+    match sync_name(disk, at) {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput
+            ) =>
+        {
+            return Err(error);
+        }
+        _ => {}
+    }
     for dir in missing.iter().rev() {
         match disk.create_dir(dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
