@@ -26,7 +26,7 @@ use parking_lot::RwLock;
 use types::effect::Clock;
 use types::schema::DatabaseRef;
 use types::seam::{DurableBatch, Publish};
-use types::{CatalogVersion, LsnRange, PartitionId, TableId};
+use types::{CatalogVersion, LsnRange, MemoryBudget, PartitionId, TableId};
 
 pub(crate) use partition::{Partition, PartitionSize, SealedSet};
 pub(crate) use query_exec::{BufferQueryExec, Serving};
@@ -45,8 +45,8 @@ pub(crate) trait HotPartitionObserver: Send + Sync + std::fmt::Debug {
 pub(crate) struct BufferLimits {
     /// Bytes at which a partition is sealed, whether it can be persisted now or not.
     pub(crate) hot_partition_bytes: u64,
-    /// Bytes of retired sets that readers may keep alive.
-    pub(crate) retired_bytes_max: u64,
+    /// Bytes that queries may hold, with the retired sets that are kept for them.
+    pub(crate) query_bytes_max: u64,
 }
 
 /// All tables, by id.
@@ -65,11 +65,12 @@ impl BufferTree {
         limits: BufferLimits,
         hot: Arc<dyn HotPartitionObserver>,
         clock: Arc<dyn Clock>,
+        memory: Arc<MemoryBudget>,
     ) -> Self {
         Self {
             tables: RwLock::default(),
             count: Arc::default(),
-            readers: Arc::new(Readers::new(limits.retired_bytes_max)),
+            readers: Arc::new(Readers::new(memory, limits.query_bytes_max)),
             limits,
             hot,
             clock,

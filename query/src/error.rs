@@ -32,6 +32,12 @@ pub enum Error {
         /// Which part of it, and what is wrong.
         reason: String,
     },
+    /// The body of the request did not come in time.
+    #[error("the body did not come within {timeout:?}")]
+    BodyTooSlow {
+        /// How long was waited.
+        timeout: Duration,
+    },
     /// A part of the request is larger than the limit.
     #[error("{what} is larger than the limit of {limit} bytes")]
     TooLarge {
@@ -130,7 +136,8 @@ impl Error {
             | Self::NotRendered { .. }
             | Self::Refused { .. }
             | Self::Invalid(_) => ErrorKind::Rejected,
-            Self::TooManyQueries { .. }
+            Self::BodyTooSlow { .. }
+            | Self::TooManyQueries { .. }
             | Self::TimedOut { .. }
             | Self::OutOfMemory(_)
             | Self::CatalogBehind { .. }

@@ -14,20 +14,25 @@ mod question;
 mod refusal;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::engine::QueryEngine;
 use crate::error::Error;
 use crate::front::{QUERY_BYTES_MAX, REQUEST_ID, RequestId, Watch};
 use question::{Parameters, Question};
+
+/// A statement is small: whoever takes longer to send it is gone, and a connection is needed.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The route of SQL.
 pub const QUERY_SQL: &str = "/api/v3/query_sql";
@@ -52,14 +57,13 @@ async fn by_get(
     respond(&engine, &headers, question).await
 }
 
-async fn by_post(
-    State(engine): State<QueryEngine>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    let question = match body {
-        Ok(body) => Question::of_json(&body, &headers),
-        Err(rejection) => Err(refusal::of_body(&rejection)),
+async fn by_post(State(engine): State<QueryEngine>, request: Request) -> Response {
+    let headers = request.headers().clone();
+    let read = Bytes::from_request(request, &engine);
+    let question = match timeout(BODY_TIMEOUT, read).await {
+        Ok(Ok(body)) => Question::of_json(&body, &headers),
+        Ok(Err(rejection)) => Err(refusal::of_body(&rejection)),
+        Err(_) => Err(Error::BodyTooSlow { timeout: BODY_TIMEOUT }),
     };
     respond(&engine, &headers, question).await
 }

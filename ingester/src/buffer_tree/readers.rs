@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use types::seam::QueryError;
-use types::{CatalogVersion, PartitionId, TableId};
+use types::{CatalogVersion, MemoryBudget, MemoryOwner, PartitionId, TableId};
 
 use super::partition::Partition;
 
@@ -58,12 +58,18 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Readers {
     state: Mutex<State>,
-    retired_bytes_max: u64,
+    memory: Arc<MemoryBudget>,
+    query_bytes_max: u64,
 }
 
 impl Readers {
-    pub(super) fn new(retired_bytes_max: u64) -> Self {
-        Self { state: Mutex::default(), retired_bytes_max }
+    pub(super) fn new(memory: Arc<MemoryBudget>, query_bytes_max: u64) -> Self {
+        Self { state: Mutex::default(), memory, query_bytes_max }
+    }
+
+    /// True if queries hold more than their share, with what is kept for them here.
+    fn is_over_share(&self) -> bool {
+        self.memory.used_by(MemoryOwner::Query) > self.query_bytes_max
     }
 
     /// Registers a query at `version`.
@@ -124,12 +130,12 @@ impl Readers {
         }
     }
 
-    /// Lets go of what no reader needs of `partition`. If readers keep more than they may, the
-    /// oldest give way: no writer waits for a reader.
+    /// Lets go of what no reader needs of `partition`. If queries hold more than they may and some of
+    /// it is kept here, the oldest readers give way: no writer waits for a reader.
     pub(super) fn sweep(&self, partition: &Arc<Partition>) {
         let mut state = self.state.lock();
         state.release(partition);
-        while state.kept_bytes() > self.retired_bytes_max && !state.readers.is_empty() {
+        while state.kept_bytes() > 0 && self.is_over_share() && !state.readers.is_empty() {
             let oldest = state.readers.pop_first();
             tracing::warn!(
                 reader = ?oldest.map(|(id, reader)| (id, reader.version)),

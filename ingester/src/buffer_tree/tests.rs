@@ -37,12 +37,14 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new(hot_partition_bytes: u64, retired_bytes_max: u64) -> Self {
+    fn new(hot_partition_bytes: u64, query_bytes_max: u64) -> Self {
         let hot = Arc::new(Hot::default());
-        let limits = BufferLimits { hot_partition_bytes, retired_bytes_max };
+        let limits = BufferLimits { hot_partition_bytes, query_bytes_max };
         let observer = Arc::clone(&hot) as Arc<dyn HotPartitionObserver>;
         let clock = Arc::new(ManualClock::default());
-        let tree = Arc::new(BufferTree::new(limits, observer, clock));
+        let budget = MemoryBudget::new(1 << 30);
+        let memory = Arc::clone(&budget);
+        let tree = Arc::new(BufferTree::new(limits, observer, clock, memory));
         let state = Arc::new(IngestState::new());
         state.ready();
         let queries = BufferQueryExec::new(
@@ -51,7 +53,7 @@ impl Fixture {
             PublishedLsn::new(Lsn::ZERO),
             (LogId::default(), Epoch::ZERO),
         );
-        Self { tree, queries, budget: MemoryBudget::new(1 << 30), hot }
+        Self { tree, queries, budget, hot }
     }
 
     fn publish(&self, lsn: u64) {

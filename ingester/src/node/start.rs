@@ -132,10 +132,11 @@ impl Parts {
         let (hot_queue, hot) = HotQueue::new();
         let limits = BufferLimits {
             hot_partition_bytes: config.hot_partition_size,
-            retired_bytes_max: deps.memory.query_share(),
+            query_bytes_max: deps.memory.query_share(),
         };
         let clock = Arc::clone(&deps.clock);
-        let tree = Arc::new(BufferTree::new(limits, Arc::new(hot_queue), clock));
+        let tree =
+            Arc::new(BufferTree::new(limits, Arc::new(hot_queue), clock, Arc::clone(&deps.memory)));
         let completion = Completion {
             tree: Arc::clone(&tree),
             tracker: Arc::clone(&tracker),

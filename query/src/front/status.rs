@@ -117,6 +117,7 @@ mod tests {
             (Error::Parameter { reason: reason() }, 400, Code::InvalidArgument),
             (Error::TooLarge { what: "the body", limit: 1 }, 413, Code::OutOfRange),
             (Error::from(invalid), 400, Code::InvalidArgument),
+            (Error::BodyTooSlow { timeout: seven }, 503, Code::Unavailable),
             (Error::TooManyQueries { limit: 1, retry_after: seven }, 503, Code::ResourceExhausted),
             (Error::from(exhausted), 503, Code::ResourceExhausted),
             (Error::TimedOut { timeout: seven }, 504, Code::DeadlineExceeded),

@@ -119,7 +119,7 @@ mod tests {
         assert!(allowance.cover(extent(0, 0), extent(1, 1), 0).is_ok());
         let held = allowance.reservation.bytes();
         let refused = allowance.cover(extent(1, 1), extent(1_000, 1), 0);
-        assert!(matches!(refused, Err(Error::NoMemory { .. })));
+        assert!(matches!(refused, Err(Error::MoreThanMemory { .. })));
         assert_eq!(allowance.reservation.bytes(), held);
     }
 

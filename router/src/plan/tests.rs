@@ -284,7 +284,7 @@ fn rows_that_no_memory_is_left_for_refuse_the_request() {
     let body: String = (0..1_000).map(|n| format!("a x=1i {n}\n")).collect();
     let catalog = MemoryCatalog::default();
     let refused = plan_with(&catalog, &Limits::default(), body.as_bytes(), 10_000);
-    assert!(matches!(refused, Err(Error::NoMemory { .. })));
+    assert!(matches!(refused, Err(Error::MoreThanMemory { .. })));
     assert!(plan_with(&catalog, &Limits::default(), body.as_bytes(), 100_000).is_ok());
 }
 
