@@ -3,8 +3,12 @@
 
 pub mod clock;
 pub mod disk;
+pub mod pool;
 pub mod randomness;
+pub mod threads;
 
 pub use clock::{Clock, ManualClock};
 pub use disk::{Access, DirLock, Disk, DiskEntry, DiskFile, LockMode};
+pub use pool::{InPlace, Lost, Pool, offload};
 pub use randomness::{Randomness, SeededRandomness};
+pub use threads::{Panicked, Progress, SystemThreads, Thread, Threads, Worker};

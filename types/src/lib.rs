@@ -13,11 +13,13 @@
 //! * [`batch`] holds the one form in which rows exist from the parser to the Parquet file;
 //! * [`schema`] says what a table's columns are, and what a write wants to add;
 //! * [`seam`] has the small traits by which the crates see each other;
-//! * [`effect`] has the clock, the disk and chance, which are always passed in.
+//! * [`effect`] has the clock, the disk, chance, threads and pools, which are always passed in;
+//! * [`fault`] has the faults that tests can switch on.
 
 pub mod batch;
 pub mod effect;
 pub mod error;
+pub mod fault;
 pub mod id;
 pub mod lsn;
 pub mod memory;
