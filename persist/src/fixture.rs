@@ -5,7 +5,7 @@ use std::sync::Arc;
 use types::batch::{FieldValue, TagSetBuilder};
 use types::{
     Batch, BatchBuilder, Chunk, ColumnName, DatabaseId, DatabaseName, DatabaseRef, Lsn, LsnRange,
-    PartitionKey, TableId, TableName, TableRef, Term,
+    PartitionKey, SharedReservation, TableId, TableName, TableRef, Term,
 };
 
 use crate::job::PersistJob;
@@ -59,7 +59,11 @@ pub(crate) fn batch_of(rows: &[Row]) -> Arc<Batch> {
 pub(crate) fn job_from(first: u64, chunks: &[&[Row]]) -> PersistJob {
     let chunk = |(at, rows): (usize, &&[Row])| {
         let first = Lsn::new(first + 10 * at as u64);
-        Chunk { lsns: LsnRange::new(first, first.plus(9)), batch: batch_of(rows) }
+        Chunk {
+            lsns: LsnRange::new(first, first.plus(9)),
+            batch: batch_of(rows),
+            memory: SharedReservation::default(),
+        }
     };
     PersistJob {
         database: database(),

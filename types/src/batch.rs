@@ -31,6 +31,7 @@ pub use merge::merge;
 pub use series::{SeriesSet, TagSet, TagSetBuilder};
 
 use crate::lsn::LsnRange;
+use crate::memory::SharedReservation;
 use crate::name::ColumnName;
 
 /// Rows of one table and partition; immutable, cheap to share, of equal length in all columns.
@@ -130,4 +131,6 @@ pub struct Chunk {
     pub lsns: LsnRange,
     /// The rows.
     pub batch: Arc<Batch>,
+    /// What the rows take in memory, until nobody has the chunk any more.
+    pub memory: SharedReservation,
 }

@@ -38,7 +38,7 @@ pub use id::{
     SchemaVersion, SegmentSeq, TableId, Term,
 };
 pub use lsn::{Lsn, LsnRange};
-pub use memory::{MemoryBudget, MemoryOwner, Reservation};
+pub use memory::{MemoryBudget, MemoryOwner, Reservation, SharedReservation, WeakReservation};
 pub use name::{ColumnName, DatabaseName, NameError, TableName};
 pub use partition::PartitionKey;
 pub use position::Position;

@@ -1,10 +1,14 @@
 //! One memory budget: bytes are reserved before they are used, and given back by being dropped.
 
+mod shared;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
+
+pub use shared::{SharedReservation, WeakReservation};
 
 /// Who holds reserved bytes; a label of the metric that accounts for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,6 +208,12 @@ impl Reservation {
         }
     }
 
+    /// Accounts in the same budget for `bytes` of `owner` that are in memory anyway.
+    #[must_use]
+    pub fn beside(&self, owner: MemoryOwner, bytes: u64) -> Self {
+        self.budget.reserve_anyway(owner, bytes)
+    }
+
     /// Takes `bytes` (or as many as there are) out into a reservation of their own.
     #[must_use]
     pub fn split(&mut self, bytes: u64) -> Self {
@@ -223,12 +233,17 @@ impl Reservation {
 
     /// The same bytes in the hands of `owner`.
     #[must_use]
-    pub fn transfer(self, owner: MemoryOwner) -> Self {
-        let mut moved = Self { budget: Arc::clone(&self.budget), owner, bytes: 0 };
-        moved.merge(self);
+    pub fn transfer(mut self, owner: MemoryOwner) -> Self {
+        self.pass_to(owner);
+        self
+    }
+
+    fn pass_to(&mut self, owner: MemoryOwner) {
+        self.budget.used[self.owner as usize].fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.used[owner as usize].fetch_add(self.bytes, Ordering::Relaxed);
+        self.owner = owner;
         // Who waits for room for writes may find it now.
-        moved.budget.announce();
-        moved
+        self.budget.announce();
     }
 }
 
@@ -281,6 +296,19 @@ mod tests {
         assert!(budget.try_reserve(MemoryOwner::Query, 50).is_some());
         drop(buffered);
         assert!(request.try_grow(20));
+    }
+
+    #[test]
+    fn shared_bytes_count_until_the_last_holder_lets_go() {
+        let budget = MemoryBudget::new(100);
+        let reserved = budget.try_reserve(MemoryOwner::Buffer, 30).expect("there is room");
+        let partition = SharedReservation::new(reserved);
+        let reader = partition.clone();
+        partition.pass_to(MemoryOwner::Query);
+        drop(partition);
+        assert_eq!((budget.used_by(MemoryOwner::Query), reader.bytes()), (30, 30));
+        drop(reader);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]

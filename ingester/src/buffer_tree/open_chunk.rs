@@ -4,7 +4,10 @@
 use std::sync::{Arc, Weak};
 
 use types::seam::DurableBatch;
-use types::{Batch, BatchBuilder, Chunk, Lsn, LsnRange, Reservation};
+use types::{
+    Batch, BatchBuilder, Chunk, Lsn, LsnRange, MemoryOwner, Reservation, SharedReservation,
+    WeakReservation,
+};
 
 /// Rows at which an open chunk is closed. A reader copies the open chunk under the partition's
 /// lock; 4,096 rows of 20 columns are some 600 KiB, a copy of about 50 microseconds.
@@ -17,18 +20,10 @@ const ROWS_TO_GATHER: usize = 1_024;
 /// So are batches of so many bytes.
 const BYTES_TO_GATHER: u64 = 256 << 10;
 
-/// A closed chunk with the memory that it occupies.
-#[derive(Debug)]
-pub(super) struct BufferedChunk {
-    pub(super) chunk: Chunk,
-    pub(super) memory: Reservation,
-}
-
-impl BufferedChunk {
-    fn of(batch: DurableBatch) -> Self {
-        let chunk = Chunk { lsns: LsnRange::of(batch.lsn), batch: batch.batch.batch };
-        Self { chunk, memory: batch.memory }
-    }
+/// A chunk of one batch, with the memory that came with it.
+fn chunk_of(batch: DurableBatch) -> Chunk {
+    let memory = SharedReservation::new(batch.memory);
+    Chunk { lsns: LsnRange::of(batch.lsn), batch: batch.batch.batch, memory }
 }
 
 /// Small batches on their way to a chunk.
@@ -38,7 +33,20 @@ struct Gathering {
     lsns: LsnRange,
     memory: Reservation,
     /// What readers were given last, until a batch is added or none of them has it any more.
-    seen: Weak<Batch>,
+    seen: Seen,
+}
+
+/// The copy of an open chunk that readers share: it counts as theirs, and is gone with the last.
+#[derive(Debug, Default)]
+struct Seen {
+    batch: Weak<Batch>,
+    memory: WeakReservation,
+}
+
+impl Seen {
+    fn upgrade(&self) -> Option<(Arc<Batch>, SharedReservation)> {
+        Some((self.batch.upgrade()?, self.memory.upgrade()?))
+    }
 }
 
 impl Gathering {
@@ -50,8 +58,17 @@ impl Gathering {
         self.lsns = self.lsns.hull(LsnRange::of(batch.lsn));
         self.memory.merge(batch.memory);
         self.memory.set_anyway(self.rows.size_bytes());
-        self.seen = Weak::new();
+        self.seen = Seen::default();
         None
+    }
+
+    /// Copies the rows for a reader, and for those that come before the next batch.
+    fn copy(&mut self) -> (Arc<Batch>, SharedReservation) {
+        let batch = Arc::new(self.rows.snapshot());
+        let copied = self.memory.beside(MemoryOwner::Query, batch.size_bytes());
+        let memory = SharedReservation::new(copied);
+        self.seen = Seen { batch: Arc::downgrade(&batch), memory: memory.downgrade() };
+        (batch, memory)
     }
 }
 
@@ -61,48 +78,44 @@ pub(super) struct OpenChunk(Option<Gathering>);
 
 impl OpenChunk {
     /// Adds a batch; chunks that are complete by that go to `closed`, in LSN order.
-    pub(super) fn push(&mut self, mut batch: DurableBatch, closed: &mut Vec<BufferedChunk>) {
+    pub(super) fn push(&mut self, mut batch: DurableBatch, closed: &mut Vec<Chunk>) {
         let rows = &batch.batch.batch;
         if rows.rows() >= ROWS_TO_GATHER || rows.size_bytes() >= BYTES_TO_GATHER {
             closed.extend(self.close());
-            closed.push(BufferedChunk::of(batch));
+            closed.push(chunk_of(batch));
             return;
         }
         let gathering = self.0.get_or_insert_with(|| Gathering {
             rows: BatchBuilder::new(),
             lsns: LsnRange::of(batch.lsn),
             memory: batch.memory.split(0),
-            seen: Weak::new(),
+            seen: Seen::default(),
         });
         if let Some(misfit) = gathering.add(batch) {
             // Neither a column's type nor the bytes of this chunk can bring us here.
             closed.extend(self.close());
-            closed.push(BufferedChunk::of(misfit));
+            closed.push(chunk_of(misfit));
         } else if gathering.rows.rows() >= ROWS_MAX || gathering.memory.bytes() >= BYTES_MAX {
             closed.extend(self.close());
         }
     }
 
     /// Ends the chunk; the next small batch opens another.
-    pub(super) fn close(&mut self) -> Option<BufferedChunk> {
+    pub(super) fn close(&mut self) -> Option<Chunk> {
         let Gathering { rows, lsns, mut memory, .. } = self.0.take()?;
         if rows.is_empty() {
             return None;
         }
         let batch = Arc::new(rows.finish());
         memory.set_anyway(batch.size_bytes());
-        Some(BufferedChunk { chunk: Chunk { lsns, batch }, memory })
+        Some(Chunk { lsns, batch, memory: SharedReservation::new(memory) })
     }
 
     /// What is in the chunk now, as a reader sees it.
     pub(super) fn snapshot(&mut self) -> Option<Chunk> {
         let gathering = self.0.as_mut().filter(|gathering| !gathering.rows.is_empty())?;
-        let batch = gathering.seen.upgrade().unwrap_or_else(|| {
-            let copied = Arc::new(gathering.rows.snapshot());
-            gathering.seen = Arc::downgrade(&copied);
-            copied
-        });
-        Some(Chunk { lsns: gathering.lsns, batch })
+        let (batch, memory) = gathering.seen.upgrade().unwrap_or_else(|| gathering.copy());
+        Some(Chunk { lsns: gathering.lsns, batch, memory })
     }
 
     pub(super) fn rows(&self) -> usize {

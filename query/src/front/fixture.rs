@@ -17,7 +17,8 @@ use types::seam::{PartitionRef, QueryError, QueryExec, QueryReader, TableReader}
 use types::{
     CatalogVersion, Chunk, ColumnDef, ColumnKind, ColumnName, DatabaseId, DatabaseName,
     DatabaseRef, Epoch, FieldType, FileId, LogId, Lsn, LsnRange, MemoryBudget, PartitionId,
-    PartitionKey, Position, RequestId, SchemaChange, SortKey, TableId, TableName, TableRef, Term,
+    PartitionKey, Position, RequestId, SchemaChange, SharedReservation, SortKey, TableId,
+    TableName, TableRef, Term,
 };
 
 use crate::config::{Config, Deps};
@@ -156,7 +157,7 @@ fn chunks() -> Vec<(PartitionRef, Chunk)> {
         let batch = Arc::new(builder.finish());
         let key = PartitionKey::of_time(time);
         let partition = PartitionRef { id: PartitionId::of(TABLE, &key), key };
-        (partition, Chunk { lsns: LsnRange::of(lsn), batch })
+        (partition, Chunk { lsns: LsnRange::of(lsn), batch, memory: SharedReservation::default() })
     };
     rows.into_iter().enumerate().map(chunk).collect()
 }

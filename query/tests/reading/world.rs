@@ -28,8 +28,8 @@ use types::schema::arrow_field;
 use types::{
     Batch, BatchBuilder, CatalogVersion, Chunk, ColumnDef, ColumnKind, ColumnName, DatabaseId,
     DatabaseName, DatabaseRef, Epoch, FieldType, FileId, LogId, Lsn, LsnRange, MemoryBudget,
-    PartitionKey, RequestId, SchemaChange, SchemaVersion, SortKey, TableId, TableName, TableRef,
-    Term,
+    PartitionKey, RequestId, SchemaChange, SchemaVersion, SharedReservation, SortKey, TableId,
+    TableName, TableRef, Term,
 };
 
 use crate::buffer::FakeBuffer;
@@ -206,10 +206,15 @@ impl World {
         let written = state.partitions.entry(key.clone()).or_default();
         let open = written.pop_if(|newest| join && !newest.persisted);
         let chunk = match open {
-            None => Chunk { lsns: LsnRange::of(lsn), batch: Arc::new(batch) },
+            None => Chunk {
+                lsns: LsnRange::of(lsn),
+                batch: Arc::new(batch),
+                memory: SharedReservation::default(),
+            },
             Some(Written { chunk, .. }) => Chunk {
                 lsns: chunk.lsns.hull(LsnRange::of(lsn)),
                 batch: Arc::new(joined(&[chunk.batch, Arc::new(batch)])),
+                memory: SharedReservation::default(),
             },
         };
         written.push(Written { chunk: chunk.clone(), persisted: false });

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use types::seam::DurableBatch;
-use types::{CatalogVersion, Chunk, Lsn, LsnRange, MemoryOwner, Reservation};
+use types::{CatalogVersion, Chunk, Lsn, LsnRange, MemoryOwner};
 
 use super::{PartitionSize, SealedSet};
-use crate::buffer_tree::open_chunk::{BufferedChunk, OpenChunk};
+use crate::buffer_tree::open_chunk::OpenChunk;
 
 /// A sealed set on its way to a file.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ struct Sealed {
     set: SealedSet,
     rows: u64,
     published: Duration,
-    memory: Reservation,
+    bytes: u64,
 }
 
 /// A set that is in a file of `version`.
@@ -25,13 +25,13 @@ struct Sealed {
 struct Retired {
     set: SealedSet,
     version: CatalogVersion,
-    memory: Reservation,
+    bytes: u64,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct PartitionState {
     open: OpenChunk,
-    chunks: Vec<BufferedChunk>,
+    chunks: Vec<Chunk>,
     /// How large everything but `open` is, kept as things move: it is looked at with every push.
     size: PartitionSize,
     /// When the oldest row in `open` and `chunks` was published.
@@ -61,15 +61,15 @@ impl PartitionState {
 
     /// Adds the chunks from index `first` on to the size.
     fn count_closed(&mut self, first: usize) {
-        for BufferedChunk { chunk, memory } in &self.chunks[first..] {
+        for chunk in &self.chunks[first..] {
             self.size.rows += chunk.batch.rows() as u64;
-            self.size.unsealed_bytes += memory.bytes();
+            self.size.unsealed_bytes += chunk.memory.bytes();
         }
     }
 
     /// The last LSN of the closed chunks or of the sealed sets: a lower bound of the newest.
     fn last_lsn(&self) -> Option<Lsn> {
-        let of_chunks = self.chunks.last().map(|buffered| buffered.chunk.lsns.last());
+        let of_chunks = self.chunks.last().map(|chunk| chunk.lsns.last());
         of_chunks.or_else(|| self.sealed.back().map(|sealed| sealed.set.lsns.last()))
     }
 
@@ -79,25 +79,20 @@ impl PartitionState {
         self.count_closed(closed);
         self.size.sealed_bytes += std::mem::take(&mut self.size.unsealed_bytes);
         let published = self.unsealed_since.take();
-        let mut buffered = std::mem::take(&mut self.chunks).into_iter();
-        let BufferedChunk { chunk, mut memory } = buffered.next()?;
-        let mut set = SealedSet { lsns: chunk.lsns, chunks: vec![chunk] };
-        for next in buffered {
-            set.lsns = set.lsns.hull(next.chunk.lsns);
-            set.chunks.push(next.chunk);
-            memory.merge(next.memory);
-        }
-        let rows = set.chunks.iter().map(|chunk| chunk.batch.rows() as u64).sum();
+        let chunks = std::mem::take(&mut self.chunks);
+        let lsns = chunks.first()?.lsns.hull(chunks.last()?.lsns);
+        let rows = chunks.iter().map(|chunk| chunk.batch.rows() as u64).sum();
+        let bytes = chunks.iter().map(|chunk| chunk.memory.bytes()).sum();
         let published = published.unwrap_or_default();
-        self.sealed.push_back(Sealed { set: set.clone(), rows, published, memory });
+        let set = SealedSet { lsns, chunks };
+        self.sealed.push_back(Sealed { set: set.clone(), rows, published, bytes });
         Some(set)
     }
 
     pub(super) fn chunks_not_in(&mut self, in_files: &[LsnRange]) -> Vec<Chunk> {
         let retired = self.retired.iter().flat_map(|retired| &retired.set.chunks);
         let sealed = self.sealed.iter().flat_map(|sealed| &sealed.set.chunks);
-        let closed = self.chunks.iter().map(|buffered| &buffered.chunk);
-        let mut chunks: Vec<Chunk> = retired.chain(sealed).chain(closed).cloned().collect();
+        let mut chunks: Vec<Chunk> = retired.chain(sealed).chain(&self.chunks).cloned().collect();
         chunks.extend(self.open.snapshot());
         chunks.retain(|chunk| !in_files.iter().any(|range| range.covers(chunk.lsns)));
         // Jobs end in any order, so a retired set may be newer than a sealed one.
@@ -109,12 +104,15 @@ impl PartitionState {
         let Some(at) = self.sealed.iter().position(|sealed| sealed.set.lsns == lsns) else {
             return;
         };
-        if let Some(Sealed { set, rows, memory, .. }) = self.sealed.remove(at) {
+        if let Some(Sealed { set, rows, bytes, .. }) = self.sealed.remove(at) {
             self.size.rows -= rows;
-            self.size.sealed_bytes -= memory.bytes();
-            self.size.retired_bytes += memory.bytes();
-            let memory = memory.transfer(MemoryOwner::Query);
-            self.retired.push(Retired { set, version, memory });
+            self.size.sealed_bytes -= bytes;
+            self.size.retired_bytes += bytes;
+            // From here on it is kept for queries alone, here and in their streams.
+            for chunk in &set.chunks {
+                chunk.memory.pass_to(MemoryOwner::Query);
+            }
+            self.retired.push(Retired { set, version, bytes });
         }
     }
 
@@ -126,7 +124,7 @@ impl PartitionState {
         self.retired.retain(|retired| {
             let keep = needed(retired.version);
             if !keep {
-                self.size.retired_bytes -= retired.memory.bytes();
+                self.size.retired_bytes -= retired.bytes;
                 highest = highest.max(Some(retired.version));
             }
             keep
@@ -165,7 +163,7 @@ impl PartitionState {
     }
 
     pub(super) fn first_unsealed(&self) -> Option<Lsn> {
-        let closed = self.chunks.first().map(|buffered| buffered.chunk.lsns.first());
+        let closed = self.chunks.first().map(|chunk| chunk.lsns.first());
         closed.or_else(|| self.open.first_lsn())
     }
 }

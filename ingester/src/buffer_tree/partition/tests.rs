@@ -97,8 +97,10 @@ fn memory_is_held_until_the_last_reader_is_done() {
     assert!(!fixture.partition.detach_if_empty(), "a reader of version 4 needs the set");
     let (highest, kept) = fixture.partition.release(|_| false);
     assert_eq!((highest, kept), (Some(CatalogVersion::new(5)), 0));
-    assert_eq!(fixture.budget.used(), 0);
     assert!(fixture.partition.detach_if_empty());
+    assert_eq!(fixture.budget.used_by(MemoryOwner::Query), held, "the job still has the chunks");
+    drop(sealed);
+    assert_eq!(fixture.budget.used(), 0);
 }
 
 #[test]
@@ -118,7 +120,12 @@ fn a_snapshot_of_the_open_chunk_is_shared_until_a_batch_comes() {
     let first = fixture.partition.chunks_not_in(&[]);
     let again = fixture.partition.chunks_not_in(&[]);
     assert!(Arc::ptr_eq(&first[0].batch, &again[0].batch));
+    let copied = first[0].batch.size_bytes();
+    assert_eq!(fixture.budget.used_by(MemoryOwner::Query), copied, "a copy counts once");
     fixture.push(2, 1);
     assert_eq!(first[0].batch.rows(), 1, "what a reader holds does not change");
+    assert_eq!(fixture.budget.used_by(MemoryOwner::Query), copied, "until its readers are done");
+    drop((first, again));
+    assert_eq!(fixture.budget.used_by(MemoryOwner::Query), 0);
     assert_eq!(fixture.read(&[]), [(1, 2, 2)]);
 }
