@@ -111,3 +111,33 @@ fn each_document_has_one_title() {
         (titles != 1).then(|| format!("has {titles} titles"))
     });
 }
+
+/// The words in backquotes on a line that look like names of tests.
+fn named_tests(line: &str) -> impl Iterator<Item = &str> {
+    let is_name = |word: &&str| {
+        let is_letter =
+            |byte: u8| byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        word.matches('_').count() >= 3 && word.bytes().all(is_letter)
+    };
+    line.split('`').skip(1).step_by(2).filter(is_name)
+}
+
+#[test]
+fn each_test_that_a_promise_names_is_there() {
+    let mut all = Vec::new();
+    files(root(), &mut all);
+    let sources: Vec<_> = all.iter().filter(|file| file.is("rs")).collect();
+    let mut named = 0;
+    let mut missing = Vec::new();
+    for page in all.iter().filter(|file| ["guarantees", "known-faults"].contains(&file.name())) {
+        for test in page.text.lines().flat_map(named_tests) {
+            named += 1;
+            let function = format!("fn {test}(");
+            if !sources.iter().any(|source| source.text.contains(&function)) {
+                missing.push(format!("{}: {test}", page.path.display()));
+            }
+        }
+    }
+    assert!(named > 0, "the pages name tests");
+    assert!(missing.is_empty(), "there is no test\n{}", missing.join("\n"));
+}
