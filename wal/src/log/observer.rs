@@ -35,6 +35,10 @@ pub trait CommitObserver<T>: Send + 'static {
     /// The group is durable.
     fn committed(&mut self, group: Group<T>);
 
+    /// The disk has returned. The group was durable before it was told, so there is nothing to do,
+    /// unless one is told too early on purpose: that its writers are answered now.
+    fn synced(&mut self) {}
+
     /// Nothing of this append was kept.
     fn refused(&mut self, payload: T, error: &Error);
 

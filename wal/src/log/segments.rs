@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use types::SegmentSeq;
 use types::effect::Disk;
+use types::fault::{self, Point};
 
 use super::room::Room;
 use super::spare::DiskFailure;
@@ -71,7 +72,9 @@ impl Segments {
     }
 
     fn remove(&self, segment: &SegmentSummary) -> Result<(), DiskFailure> {
+        fault::reach(Point::UnlinkBefore);
         self.remove_file(&segment.name().to_string())?;
+        fault::reach(Point::UnlinkAfter);
         self.sync_dir()?;
         // The entry goes last, so that nothing is forgotten that is still there.
         let mut sealed = self.sealed.lock();

@@ -6,4 +6,5 @@ mod disk_full;
 mod ending;
 mod iox;
 mod oracle;
+mod planted;
 mod state_machine;

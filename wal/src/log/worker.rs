@@ -116,6 +116,10 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
                     bytes: written.bytes,
                     sync_time: written.sync_time,
                 });
+                match self.writer.sync_late() {
+                    Ok(()) => self.observer.synced(),
+                    Err(failure) => self.survive(failure),
+                }
             }
             Err(failure) => {
                 self.survive(failure);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use types::effect::{Clock, Disk, Randomness};
+use types::fault::{self, Bug, Point};
 use types::{Epoch, Lsn, LsnRange, SegmentSeq};
 
 use super::open_segment::OpenSegment;
@@ -99,12 +100,13 @@ impl Writer {
         };
         let mut buffer = std::mem::take(&mut self.buffer);
         let (lsns, link) = encode_group(appends, self.link, &open.header, &mut buffer);
-        let outcome = self.write_durably(&buffer);
+        let outcome = self.write_durably(&buffer, fault::is_planted(Bug::PublishBeforeFsync));
         buffer.clear();
         // One huge request is no reason to hold its memory for ever.
         buffer.shrink_to(BUFFER_KEPT_MAX);
         self.buffer = buffer;
         let sync_time = outcome?;
+        fault::reach(Point::FsyncAfter);
         let range = LsnRange::new(self.link.lsn.next(), link.lsn);
         self.link = link;
         self.room.add_written(bytes);
@@ -123,7 +125,7 @@ impl Writer {
         };
         let mut seal = Vec::with_capacity(FRAME_HEADER_LEN);
         let link = FrameHeader::seal(self.epoch, self.link).encode(open.header.salt, &mut seal);
-        self.write_durably(&seal)?;
+        self.write_durably(&seal, false)?;
         self.link = link;
         self.room.add_written(seal.len() as u64);
         if let Some(open) = &mut self.open {
@@ -169,11 +171,15 @@ impl Writer {
     pub(crate) fn open_segment(&mut self) -> Result<(), Failure> {
         let spare = self.spares.take(self.next_header)?;
         let path = self.dir.join(self.next_header.name().to_string());
+        fault::reach(Point::RenameBefore);
         let renamed = self.disk.rename(&self.dir.join(SPARE_NAME), &path);
         renamed.map_err(|error| DiskFailure::new(Operation::Rename, &path, error))?;
+        fault::reach(Point::RenameAfter);
         // The name is durable before anything in the file is promised.
-        let synced = self.disk.sync_dir(&self.dir);
-        synced.map_err(|error| DiskFailure::new(Operation::SyncDir, &self.dir, error))?;
+        if !fault::is_planted(Bug::NoDirectoryFsync) {
+            let synced = self.disk.sync_dir(&self.dir);
+            synced.map_err(|error| DiskFailure::new(Operation::SyncDir, &self.dir, error))?;
+        }
         self.room.add_written(SEGMENT_HEADER_LEN as u64);
         self.open = Some(OpenSegment::new(spare.file, spare.header));
         self.next_header.seq = self.next_header.seq.next();
@@ -209,19 +215,35 @@ impl Writer {
     }
 
     /// Writes behind the last good frame and syncs. When this fails for want of room, nothing of
-    /// `bytes` is left, and a segment with frames is closed.
-    fn write_durably(&mut self, bytes: &[u8]) -> Result<Duration, Failure> {
+    /// `bytes` is left, and a segment with frames is closed. Only a planted mistake syncs later.
+    fn write_durably(&mut self, bytes: &[u8], syncs_later: bool) -> Result<Duration, Failure> {
         invariants::assert_none_outstanding(self.outstanding);
         let Some(open) = &self.open else {
             return Err(Failure::DiskFull);
         };
         self.outstanding = Some(self.link.lsn.next());
+        fault::reach(Point::WriteBefore);
         let written = write_all_at(open.file.as_ref(), bytes, open.end());
+        if written.is_ok() {
+            fault::reach(Point::FsyncBefore);
+        }
         let began = self.clock.monotonic();
-        match self.finish(open, written) {
+        let finished = match written {
+            Ok(()) if syncs_later => Ok(()),
+            written => self.finish(open, written),
+        };
+        match finished {
             Ok(()) => {
                 self.outstanding = None;
                 Ok(self.clock.monotonic().saturating_sub(began))
+            }
+            Err(Failure::DiskFull) if fault::is_planted(Bug::AppendAfterPartialWrite) => {
+                // The mistake: what was written of it stays, and the next frame goes behind it.
+                self.outstanding = None;
+                if let Some(open) = &mut self.open {
+                    open.skip(bytes.len() as u64);
+                }
+                Err(Failure::DiskFull)
             }
             Err(Failure::DiskFull) => {
                 self.undo()?;
@@ -230,6 +252,14 @@ impl Writer {
                 Err(Failure::DiskFull)
             }
             Err(fatal) => Err(fatal),
+        }
+    }
+
+    /// The sync of a group that was published before it, where that mistake is planted.
+    pub(crate) fn sync_late(&self) -> Result<(), Failure> {
+        match &self.open {
+            Some(open) if fault::is_planted(Bug::PublishBeforeFsync) => self.finish(open, Ok(())),
+            _ => Ok(()),
         }
     }
 
@@ -285,6 +315,9 @@ impl Writer {
     /// Syncs what was written to the open segment.
     fn finish(&self, open: &OpenSegment, written: io::Result<()>) -> Result<(), Failure> {
         written.map_err(|error| self.failure(Operation::Write, error))?;
+        if fault::is_planted(Bug::AckBeforeFsync) {
+            return Ok(());
+        }
         open.file.sync_data().map_err(|error| self.failure(Operation::Sync, error))
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use types::effect::{Access, Disk};
+use types::fault::{self, Bug};
 
 use super::rewrite::{keep_torn, rewrite};
 use crate::classify::Classified;
@@ -44,7 +45,9 @@ pub(super) fn make_durable(
     for segment in &frameless {
         take_away(disk, dir, segment)?;
     }
-    disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
+    if !fault::is_planted(Bug::NoDirectoryFsync) {
+        disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
+    }
     classified.segments = used;
     unused.extend(frameless.iter().map(SegmentSummary::name));
     for name in &*unused {

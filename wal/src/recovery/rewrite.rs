@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use types::effect::{Access, Disk, DiskFile};
+use types::fault::{self, Bug, Point};
 
 use super::repair::remove_if_there;
 use crate::classify::Why;
@@ -45,8 +46,11 @@ pub(super) fn rewrite(
     if let Some(torn) = segment.torn {
         keep_torn(disk, dir, segment.name(), &old, torn)?;
     }
+    fault::reach(Point::RewriteBefore);
     disk.rename(&dir.join(new), &path).map_err(Error::io(Operation::Rename, &path))?;
-    disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
+    if !fault::is_planted(Bug::NoDirectoryFsync) {
+        disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
+    }
     segment.bytes += tail.len() as u64;
     Ok(link)
 }

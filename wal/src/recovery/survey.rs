@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use types::SegmentSeq;
 use types::effect::{Access, Disk, DiskFile};
+use types::fault::{self, Bug};
 
 use crate::classify::{Classified, Image, classify};
 use crate::disk::{Operation, ReadAt};
@@ -103,7 +104,11 @@ impl<'d> Survey<'d> {
 
     /// A number above every number seen, so that none is used twice.
     pub(crate) fn next_seq(&self) -> SegmentSeq {
-        self.highest_seq.unwrap_or(SegmentSeq::ZERO).next()
+        match self.highest_seq {
+            // The mistake: the number of the newest segment is taken for the next one.
+            Some(newest) if fault::is_planted(Bug::ReuseSegmentId) => newest,
+            highest => highest.unwrap_or(SegmentSeq::ZERO).next(),
+        }
     }
 
     /// The segments that an earlier recovery found without frames, and that no start removed.

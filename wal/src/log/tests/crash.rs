@@ -9,7 +9,7 @@ use super::oracle::{Counts, Op, Oracle};
 use crate::disk::{Cut, Operation};
 use crate::harness::Machine;
 
-const SEEDS: u64 = 300;
+pub(super) const SEEDS: u64 = 300;
 const OPS: u64 = 120;
 
 fn draw(chance: &SeededRandomness) -> Op {
@@ -31,13 +31,42 @@ fn draw(chance: &SeededRandomness) -> Op {
     }
 }
 
-fn run(seed: u64, mut oracle: Oracle) -> Counts {
+/// As [`draw`], on a disk that has no room now and then, with more frames that are larger than a
+/// segment: those need more room than was prepared.
+fn draw_with_full_disks(chance: &SeededRandomness) -> Op {
+    let argument = chance.next_u64() >> 8;
+    match chance.next_u64() % 100 {
+        0..6 => Op::Limit(Some(argument % 4000)),
+        6..16 => Op::Limit(None),
+        16..22 => Op::FillAtSync(1 + argument % 3),
+        22..28 => Op::Queue { len: 1500 + (argument % 2000) as usize, batches: 1 },
+        // A full disk is looked at again by then.
+        28..38 => Op::Wait(Duration::from_secs(16)),
+        _ => draw(chance),
+    }
+}
+
+/// Goes through a life of many processes that `draw` draws.
+fn live(seed: u64, mut oracle: Oracle, draw: fn(&SeededRandomness) -> Op) -> Counts {
     let chance = SeededRandomness::new(seed);
     for _ in 0..OPS {
         oracle.apply(draw(&chance));
     }
     oracle.apply(Op::Cut(Cut::PowerAnyOrder));
     oracle.counts
+}
+
+pub(super) fn run(seed: u64, oracle: Oracle) -> Counts {
+    live(seed, oracle, draw)
+}
+
+pub(super) fn run_with_full_disks(seed: u64, oracle: Oracle) -> Counts {
+    live(seed, oracle, draw_with_full_disks)
+}
+
+/// The first seed at which `run` does not end well.
+pub(super) fn first_noticed(run: impl Fn(u64)) -> Option<u64> {
+    (0..SEEDS).find(|seed| catch_unwind(AssertUnwindSafe(|| run(*seed))).is_err())
 }
 
 #[test]
@@ -60,12 +89,30 @@ fn no_crash_loses_what_was_acked_or_keeps_a_part_of_what_was_not() {
     assert!(sum.unknown_kept > 0 && sum.unknown_lost > 0, "both fates were met");
 }
 
+#[test]
+fn a_disk_that_is_full_in_between_changes_nothing_of_that() {
+    let mut sum = Counts::default();
+    for seed in 0..SEEDS {
+        let counts =
+            catch_unwind(AssertUnwindSafe(|| run_with_full_disks(seed, Oracle::new(seed))))
+                .unwrap_or_else(|panic| {
+                    println!("seed {seed} failed");
+                    resume_unwind(panic)
+                });
+        sum.acked += counts.acked;
+        sum.crashes += counts.crashes;
+        sum.refused += counts.refused;
+    }
+    println!("crash loops with full disks over {SEEDS} seeds: {sum:?}");
+    assert!(sum.acked > 1000 && sum.crashes > 1000 && sum.refused > 100);
+}
+
 /// The first seed at which the crash loop notices a disk that ignores `operation`.
 fn noticed_at(operation: Operation) -> Option<u64> {
-    (0..SEEDS).find(|seed| {
-        let machine = Machine::new(*seed);
+    first_noticed(|seed| {
+        let machine = Machine::new(seed);
         machine.disk.ignore(operation);
-        catch_unwind(AssertUnwindSafe(|| run(*seed, Oracle::on(machine)))).is_err()
+        run(seed, Oracle::on(machine));
     })
 }
 

@@ -27,6 +27,10 @@ pub(super) enum Op {
     Wait(Duration),
     /// Let a sync from now on fail.
     FailSync(u64),
+    /// Let a sync from now on find no room.
+    FillAtSync(u64),
+    /// Leave room for so many bytes more on the disk, or for all there may be.
+    Limit(Option<u64>),
     /// Kill the process at a disk call from now on.
     DieAt(u64),
     /// Crash and open again.
@@ -43,6 +47,8 @@ pub(super) struct Counts {
     /// Frames that nobody was told of and that were there all the same.
     pub(super) unknown_kept: u64,
     pub(super) unknown_lost: u64,
+    /// Frames that were refused for want of room.
+    pub(super) refused: u64,
 }
 
 /// A log under test and the model of it: two lists.
@@ -57,6 +63,7 @@ pub(super) struct Oracle {
     unknown: Vec<u64>,
     /// Frames already taken over from the observer.
     heard: usize,
+    heard_refused: usize,
     next_id: u64,
     registered: Epoch,
     log_id: Option<LogId>,
@@ -81,6 +88,7 @@ impl Oracle {
             acked: Vec::new(),
             unknown: Vec::new(),
             heard: 0,
+            heard_refused: 0,
             next_id: 1,
             registered: Epoch::ZERO,
             log_id: None,
@@ -95,6 +103,11 @@ impl Oracle {
     pub(super) fn apply(&mut self, op: Op) {
         match op {
             Op::FailSync(sync) => self.machine.disk.fail_sync(sync),
+            Op::FillAtSync(sync) => self.machine.disk.fill_at_sync(sync, 1),
+            Op::Limit(bytes) => {
+                let disk = &self.machine.disk;
+                disk.set_capacity(bytes.map(|bytes| disk.used() + bytes));
+            }
             Op::DieAt(call) => self.machine.disk.die_at_call(call),
             Op::Wait(time) => self.machine.clock.advance(time),
             Op::Cut(cut) => self.cut(cut),
@@ -147,6 +160,12 @@ impl Oracle {
             self.counts.acked += 1;
         }
         self.heard = told.committed.len();
+        // What was refused is not there, now or later.
+        for id in &told.refused[self.heard_refused..] {
+            self.unknown.retain(|unknown| unknown != id);
+            self.counts.refused += 1;
+        }
+        self.heard_refused = told.refused.len();
         drop(told);
         let open = log.running.state().open.map(|open| open.seq);
         self.highest_seq = self.highest_seq.max(open.unwrap_or_default());
@@ -187,6 +206,7 @@ impl Oracle {
         self.log_id = Some(log.log);
         self.log = Some(log);
         self.heard = 0;
+        self.heard_refused = 0;
     }
 
     /// All acked, then some of the unknown, each once, whole, in order.
