@@ -11,6 +11,7 @@ mod schema;
 mod tests;
 
 use types::CatalogVersion;
+use types::fault::{self, Bug};
 
 use crate::command::{Action, Command};
 use crate::config::Limits;
@@ -48,7 +49,9 @@ impl Snapshot {
     /// A refusal; then this snapshot is as it was. Each action checks everything before it changes
     /// anything.
     pub fn apply(&mut self, command: &Command, limits: &Limits) -> Result<Effect, Error> {
-        if let Some(version) = self.requests.get(command.request) {
+        if !fault::is_planted(Bug::RetryNotIdempotent)
+            && let Some(version) = self.requests.get(command.request)
+        {
             return Ok(Effect::Repeated(version));
         }
         let version = self.version.next();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use types::CatalogVersion;
 use types::effect::{Access, Disk};
+use types::fault::{self, Point};
 use wal::disk::{Operation, read_exact_at, write_all_at};
 
 use crate::damage::{Damage, Place};
@@ -80,6 +81,7 @@ impl SnapshotDir {
         let file = self.disk.create(&unfinished).map_err(io(Operation::Create, &unfinished))?;
         write_all_at(file.as_ref(), &bytes, 0).map_err(io(Operation::Write, &unfinished))?;
         file.sync_data().map_err(io(Operation::Sync, &unfinished))?;
+        fault::reach(Point::SnapshotBefore);
         self.rename(&unfinished, &path)?;
         Ok(bytes.len() as u64)
     }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use types::Lsn;
 use types::effect::DirLock;
+use types::fault::{self, Point};
 
 use crate::config::{Config, Limits};
 use crate::embedded::archivist::{Archive, Archivist};
@@ -113,6 +114,7 @@ impl Worker {
                 let (root, answers) = batch.into_durable();
                 self.root = root;
                 self.published.publish(Arc::clone(&self.root));
+                fault::reach(Point::AnswerBefore);
                 answers.give(&self.root);
                 self.archive.grown(bytes, &self.root);
                 ControlFlow::Continue(())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use types::fault::{self, Bug};
 use types::{PartitionId, SortKey};
 
 use crate::command::{AddFile, SortKeyChange};
@@ -14,7 +15,9 @@ use crate::table::Partition;
 /// Adds a file.
 pub(super) fn add(root: &mut Snapshot, add: &AddFile) -> Result<Effect, Error> {
     // First of all: a commit that has happened stays a success, whatever has happened since.
-    if let Some(file) = partition(root, add).and_then(|partition| partition.file(add.file.id)) {
+    if !fault::is_planted(Bug::RetryNotIdempotent)
+        && let Some(file) = partition(root, add).and_then(|partition| partition.file(add.file.id))
+    {
         return again(file, add);
     }
     logs::check_epoch(root, add.log, add.epoch)?;

@@ -4,8 +4,10 @@
 //! call, then at the second, and so on through every call of a run; after each death reopen what a
 //! kill or a power cut leaves, and compare with the state machine alone.
 
-use catalog::{CatalogRead, CatalogWrite, Command, EmbeddedCatalog, Snapshot};
+use catalog::conformance::{add_file, file, open_log};
+use catalog::{Action, CatalogRead, CatalogWrite, Command, EmbeddedCatalog, Error, Snapshot};
 use tokio::runtime::{Builder, Runtime};
+use types::RequestId;
 use types::effect::SeededRandomness;
 use wal::disk::{Cut, ModelDisk};
 
@@ -66,29 +68,43 @@ fn check_after(disk: &ModelDisk, answered: usize, commands: &[Command], states: 
     catalog.close().expect("it closes");
     let catalog = open(disk).expect("it opens after a close");
     assert_eq!(*catalog.snapshot(), states[commands.len()]);
+    runtime().block_on(check_fenced(&catalog));
 }
 
-/// Dies at every call in turn, the calls of opening and closing included.
+/// Opens the log anew; who opened it before commits nothing and cannot open it again.
+async fn check_fenced(catalog: &EmbeddedCatalog) {
+    let send = async |n, action| {
+        catalog.apply(Command { request: RequestId::from_random(0x0fe2, n), action }).await
+    };
+    send(0, open_log(2)).await.expect("the next epoch");
+    let late = Action::AddFile(add_file(file(9_000, 9_000, 9_000)));
+    for (n, late) in [(1, late), (2, open_log(1)), (3, open_log(2))] {
+        let refused = send(n, late).await;
+        assert!(matches!(refused, Err(Error::Fenced { .. })), "{n}: {refused:?}");
+    }
+}
+
+/// Dies at `call`, which is the seed too, and checks what is left; true if the run was over before.
 #[expect(
     clippy::print_stdout,
     reason = "a failed test shows the call and the seed that it died at"
 )]
-fn crash_at_every_call(cut: Cut) {
+pub(crate) fn crash_at(call: u64, cut: Cut) -> bool {
     let commands = commands(COMMANDS);
     let states = states(&commands);
-    for call in 1.. {
-        let seed = call;
-        let disk = ModelDisk::new(seed);
-        disk.set_partial_calls(call % 2 == 0);
-        let (answered, complete) = run_until(&disk, call, &commands);
-        let after = disk.after(cut, &SeededRandomness::new(seed));
-        println!("{cut:?} at call {call} with seed {seed}");
-        check_after(&after, answered, &commands, &states);
-        if complete {
-            assert!(call > 150, "a whole run has more than {call} calls");
-            return;
-        }
-    }
+    let disk = ModelDisk::new(call);
+    disk.set_partial_calls(call % 2 == 0);
+    let (answered, complete) = run_until(&disk, call, &commands);
+    let after = disk.after(cut, &SeededRandomness::new(call));
+    println!("{cut:?} at call {call} with seed {call}");
+    check_after(&after, answered, &commands, &states);
+    complete
+}
+
+/// Dies at every call in turn, the calls of opening and closing included.
+fn crash_at_every_call(cut: Cut) {
+    let last = (1..).find(|call| crash_at(*call, cut));
+    assert!(last > Some(150), "a whole run has more calls than {last:?}");
 }
 
 #[test]

@@ -5,4 +5,5 @@ mod conformance;
 mod crash;
 mod embedded;
 mod memory;
+mod planted;
 mod stage;
