@@ -50,6 +50,10 @@ pub struct Settled {
 pub trait PersistObserver: Debug + Send + Sync {
     /// Takes note; must not block.
     fn settled(&self, settled: &Settled);
+
+    /// Is told that a job's file is in the store, neither verified nor committed, and only where the
+    /// mistake to take that for its end is planted.
+    fn uploaded(&self, _partition: PartitionId, _lsns: LsnRange) {}
 }
 
 /// A chain: each is told in turn.
@@ -57,6 +61,12 @@ impl PersistObserver for Vec<Arc<dyn PersistObserver>> {
     fn settled(&self, settled: &Settled) {
         for observer in self {
             observer.settled(settled);
+        }
+    }
+
+    fn uploaded(&self, partition: PartitionId, lsns: LsnRange) {
+        for observer in self {
+            observer.uploaded(partition, lsns);
         }
     }
 }

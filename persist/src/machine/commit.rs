@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use catalog::{Action, AddFile, Command, Committed, File, NewFile, SortKeyChange};
+use types::fault::{self, Point};
 use types::{ErrorKind, FileId, RequestId, SortKey};
 
 use super::retry::{Dependency, within};
@@ -23,6 +24,7 @@ impl Machine {
         file: EncodedFile,
         known: Option<SortKey>,
     ) -> Result<Stage, Error> {
+        fault::reach(Point::CommitBefore);
         let begin = self.context.now();
         let add = self.add_file(&file, known);
         // Drawn once for the command: one whose answer was lost is recognised when it comes again.
@@ -31,6 +33,7 @@ impl Machine {
         let refusal = loop {
             match self.send(request, &add).await {
                 Ok(committed) => {
+                    fault::reach(Point::CommitAfter);
                     self.retry.recovered();
                     self.context.metrics.commit_seconds.observe(self.context.seconds_since(begin));
                     return Ok(Stage::Settled(committed_file(&add, &committed)));

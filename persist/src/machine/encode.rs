@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use catalog::FileKind;
+use types::fault::{self, Bug};
 use types::{FileId, SortKey};
 
 use super::{Machine, Stage};
@@ -39,11 +40,17 @@ impl Machine {
 
     fn draft(&self, kind: FileKind, known: SortKey) -> Draft {
         let randomness = &self.context.deps.randomness;
+        let mut high = randomness.next_u64();
+        if fault::is_planted(Bug::OrderByWallClock) {
+            // The mistake begins here: ids that begin with the time, in milliseconds.
+            let millis = self.context.deps.clock.now_ns() as u64 / 1_000_000;
+            high = (millis << 16) | (high & 0xffff);
+        }
         Draft {
             job: Arc::clone(&self.job),
             kind,
             origin: self.context.origin(),
-            id: FileId::from_random(randomness.next_u64(), randomness.next_u64()),
+            id: FileId::from_random(high, randomness.next_u64()),
             known,
             table: self.context.table_of(&self.job).map(|table| Arc::clone(&table.schema)),
         }

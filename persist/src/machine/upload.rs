@@ -3,6 +3,7 @@
 use catalog::FileKind;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
+use types::fault::{self, Bug, Point};
 use types::{ErrorKind, SortKey};
 
 use super::retry::{Dependency, within};
@@ -59,7 +60,13 @@ impl Machine {
 
     async fn put_and_verify(&self, file: &EncodedFile) -> Result<(), Error> {
         let attempt = async {
+            fault::reach(Point::PutBefore);
             self.put(file).await?;
+            fault::reach(Point::PutAfter);
+            if fault::is_planted(Bug::DropBeforeCommit) {
+                let observer = &self.context.deps.observer;
+                observer.uploaded(self.job.partition(), self.job.lsns());
+            }
             self.verify(file).await
         };
         let timed_out = || Error::StoreTimedOut { path: file.path.clone() };
