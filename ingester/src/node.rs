@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use persist::{Demand, PersistHandle};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+use types::fault::{self, Point};
 use types::seam::{DmlSink, MemoryGate, PersistNow, QueryExec};
 
 pub use start::{Deps, start};
@@ -49,7 +50,9 @@ impl Node {
         self.on_demand.persist_all(Demand::Shutdown).await;
         let log = self.log.clone();
         blocking("rotate the log", move || log.rotate().map(|_| ())).await?;
-        self.dropper.drop_free().await
+        self.dropper.drop_free().await?;
+        fault::reach(Point::CloseBefore);
+        Ok(())
     }
 }
 

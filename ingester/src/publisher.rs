@@ -3,10 +3,13 @@
 //! It runs on the log's thread, between two groups, so there is one of it and no hand-off costs a
 //! wake-up; it never waits.
 
+use std::mem;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use types::Lsn;
-use types::seam::{DurableBatch, Publish};
+use types::fault::{self, Bug, Point};
+use types::seam::{DmlError, DurableBatch, Publish};
 use wal::{CommitObserver, CommittedFrame, Group, SealedSegment};
 
 use crate::metrics::WalMetrics;
@@ -28,7 +31,12 @@ pub(crate) struct Publisher<P> {
     pub(crate) published: PublishedLsn,
     pub(crate) sealed: Arc<dyn SegmentSealed>,
     pub(crate) metrics: Arc<WalMetrics>,
+    /// Answers that wait for the disk, where what is not durable yet is published by mistake.
+    pub(crate) held: Vec<Answer>,
 }
+
+/// The last LSN of a write, and who waits for it.
+pub(crate) type Answer = (Lsn, oneshot::Sender<Result<Lsn, DmlError>>);
 
 impl<P: Publish> Publisher<P> {
     /// Publishes the batches of one frame and returns its last LSN.
@@ -36,7 +44,7 @@ impl<P: Publish> Publisher<P> {
         &self,
         segment: types::SegmentSeq,
         frame: CommittedFrame<PendingWrite>,
-    ) -> (Lsn, tokio::sync::oneshot::Sender<Result<Lsn, types::seam::DmlError>>) {
+    ) -> Answer {
         let PendingWrite { database, batches, mut memory, done } = frame.payload;
         let mut lsn = frame.lsns.first();
         for batch in batches {
@@ -58,16 +66,26 @@ impl<P: Publish + 'static> CommitObserver<PendingWrite> for Publisher<P> {
     fn committed(&mut self, group: Group<PendingWrite>) {
         self.metrics.committed(&group);
         let mut answers = Vec::with_capacity(group.frames.len());
-        for frame in group.frames {
+        let mut frames = group.frames;
+        if fault::is_planted(Bug::PublishOutOfOrder) {
+            frames.reverse();
+        }
+        for frame in frames {
             answers.push(self.publish_frame(group.segment, frame));
         }
-        if let Some((last, _)) = answers.last() {
-            self.published.raise(*last);
+        if let Some(last) = answers.iter().map(|(lsn, _)| *lsn).max() {
+            self.published.raise(last);
         }
-        for (lsn, done) in answers {
-            // A client that went away stops nothing: the write is durable and visible all the same.
-            let _ = done.send(Ok(lsn));
+        fault::reach(Point::AnswerBefore);
+        if fault::is_planted(Bug::PublishBeforeFsync) {
+            self.held.extend(answers);
+        } else {
+            answer(answers);
         }
+    }
+
+    fn synced(&mut self) {
+        answer(mem::take(&mut self.held));
     }
 
     fn refused(&mut self, write: PendingWrite, error: &wal::Error) {
@@ -77,5 +95,12 @@ impl<P: Publish + 'static> CommitObserver<PendingWrite> for Publisher<P> {
     fn sealed(&mut self, segment: &SealedSegment) {
         self.tracker.sealed(segment.seq);
         self.sealed.segment_sealed();
+    }
+}
+
+fn answer(answers: Vec<Answer>) {
+    for (lsn, done) in answers {
+        // A client that went away stops nothing: the write is durable and visible all the same.
+        let _ = done.send(Ok(lsn));
     }
 }

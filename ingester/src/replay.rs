@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use catalog::Snapshot;
+use types::fault::{self, Bug, Point};
 use types::seam::{DurableBatch, Publish};
 use types::write::codec::{DecodedBody, decode_body};
 use types::{LogId, Lsn, LsnRange, PartitionBatch, PartitionId, Reservation, Term};
@@ -67,7 +68,12 @@ impl Replay {
                 if self.state.is_draining() {
                     return Ok(summary);
                 }
-                self.replay_frame(frame?, &mut persisted, &mut summary)?;
+                let frame = frame?;
+                fault::reach(Point::ReplayFrame);
+                self.replay_frame(frame, &mut persisted, &mut summary)?;
+            }
+            if fault::is_planted(Bug::DropDuringReplay) {
+                self.tracker.handed_over(segment.seq);
             }
             self.tracker.sealed(segment.seq);
             self.dropper.look();
@@ -119,6 +125,9 @@ impl Replay {
         }
         if self.catalog.table_by_id(table).is_none() {
             return Err(Error::UnknownTable { segment: at.0, lsns: at.1, table });
+        }
+        if fault::is_planted(Bug::LargestLsn) {
+            return Ok(persisted.of(batch).iter().any(|range| lsn <= range.last()));
         }
         Ok(persisted.of(batch).iter().any(|range| range.contains(lsn)))
     }

@@ -71,6 +71,12 @@ impl WalTracker {
         self.segments.lock().entry(segment).or_default().sealed = true;
     }
 
+    /// All batches of `segment` are in the buffer or in jobs: no reason to let it go, unless that
+    /// mistake is planted.
+    pub(crate) fn handed_over(&self, segment: SegmentSeq) {
+        self.segments.lock().entry(segment).or_default().unsettled.clear();
+    }
+
     /// Each batch of `partition` within `lsns` is settled.
     pub(crate) fn settled(&self, partition: PartitionId, lsns: LsnRange) {
         for references in self.segments.lock().values_mut() {

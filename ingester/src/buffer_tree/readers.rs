@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use types::fault::{self, Bug};
 use types::seam::QueryError;
 use types::{CatalogVersion, MemoryBudget, MemoryOwner, PartitionId, TableId};
 
@@ -169,7 +170,10 @@ impl State {
     fn release(&mut self, partition: &Arc<Partition>) {
         let (table, id) = (partition.table().id, partition.id());
         let readers = &self.readers;
-        let needed = |version| readers.values().any(|reader| reader.needs(table, id, version));
+        let needed = |version| {
+            !fault::is_planted(Bug::ReleaseBeforeReaders)
+                && readers.values().any(|reader| reader.needs(table, id, version))
+        };
         let (released, kept) = partition.release(needed);
         self.released = self.released.max(released.unwrap_or_default());
         if kept > 0 {

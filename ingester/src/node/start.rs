@@ -181,6 +181,7 @@ impl Parts {
             published: self.published.clone(),
             sealed: Arc::new(self.dropper.clone()),
             metrics: self.metrics,
+            held: Vec::new(),
         };
         let log = recovery.start(epoch, publisher)?;
         registry.register_collector(Box::new(StateCollector {
