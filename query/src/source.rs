@@ -19,6 +19,7 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
 use tokio::task::JoinError;
+use types::fault::{self, Bug};
 use types::{Batch, Chunk, Lsn, SortKey, TableSchema, Term};
 
 use crate::error::Error;
@@ -65,6 +66,16 @@ pub(crate) struct Source {
     pub(crate) place: (Term, Lsn),
 }
 
+/// The LSN at which the values of a file stand among those of its partition.
+fn order_of(file: &File) -> Lsn {
+    if fault::is_planted(Bug::OrderByWallClock)
+        && let Some(written_at) = file.id.as_bytes().first_chunk::<8>()
+    {
+        return Lsn::new(u64::from_be_bytes(*written_at));
+    }
+    file.lsns.first()
+}
+
 /// Where a source's rows are.
 #[derive(Debug)]
 pub(crate) enum SourceRows {
@@ -80,7 +91,7 @@ impl Source {
         Self {
             rows: SourceRows::File(Arc::clone(file)),
             time: file.time_min..=file.time_max,
-            place: (file.term, file.lsns.first()),
+            place: (file.term, order_of(file)),
         }
     }
 

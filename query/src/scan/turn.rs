@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use futures::{StreamExt, TryStreamExt, stream};
+use types::fault::{self, Bug};
 use types::seam::TableReader;
 use types::{Chunk, Lsn, SortKey, Term};
 
@@ -121,7 +122,9 @@ fn between_files(
     term: Term,
     files: &[(Term, Lsn)],
 ) -> Vec<Source> {
-    let place = |chunk: &Chunk| (term, chunk.lsns.first());
+    // By the clock, what is in no file yet is the newest: the mistake that can be planted.
+    let newest = fault::is_planted(Bug::OrderByWallClock).then_some(Lsn::new(u64::MAX));
+    let place = |chunk: &Chunk| (term, newest.unwrap_or(chunk.lsns.first()));
     let files_before = |chunk: &Chunk| files.iter().filter(|file| **file < place(chunk)).count();
     chunks.sort_by_key(|(chunk, _)| place(chunk));
     let runs = chunks.chunk_by(|(a, _), (b, _)| files_before(a) == files_before(b));
