@@ -8,6 +8,7 @@
 //! | [`command`] | the client commands and those on a log's directory |
 //! | [`effect`] | the real clock and real chance |
 //! | [`exit`] | exit codes, one table |
+//! | [`fault`] | faults that tests ask for |
 
 mod cli;
 mod command;
@@ -15,6 +16,7 @@ mod config;
 mod effect;
 mod error;
 mod exit;
+mod fault;
 mod machine;
 mod serve;
 mod telemetry;
@@ -44,8 +46,12 @@ fn main() -> ExitCode {
 /// Runs the server; from its start on, what there is to say goes to the log.
 fn serve(flags: config::ServeFlags) -> Result<Code, Error> {
     let config = ServeConfig::new(flags, &Machine::detect())?;
+    let fault = fault::switch_on()?;
     telemetry::start(&config.log_filter, config.log_format);
     config.log();
+    if let Some(fault) = fault {
+        tracing::warn!(fault, "a fault is switched on");
+    }
     block_on(async move {
         serve::run(config).await.map(|()| Code::Success).or_else(|error| {
             tracing::error!(error = chain(&error), "the server could not go on");
