@@ -93,7 +93,7 @@ pub(crate) fn crash_at(call: u64, cut: Cut) -> bool {
     let commands = commands(COMMANDS);
     let states = states(&commands);
     let disk = ModelDisk::new(call);
-    disk.set_partial_calls(call % 2 == 0);
+    disk.set_partial_calls(call.is_multiple_of(2));
     let (answered, complete) = run_until(&disk, call, &commands);
     let after = disk.after(cut, &SeededRandomness::new(call));
     println!("{cut:?} at call {call} with seed {call}");
