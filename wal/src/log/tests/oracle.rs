@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use types::effect::{Randomness, SeededRandomness};
-use types::{Epoch, LogId, Lsn, LsnRange, SegmentSeq};
+use types::{Epoch, LogId, Lsn, LsnRange};
 
 use crate::disk::Cut;
-use crate::harness::{Machine, Stepped, frames_of};
+use crate::harness::{Machine, Stepped, frames_of, segments_of};
 use crate::vouched::Vouched;
 
 /// What can be done to a log.
@@ -68,8 +68,6 @@ pub(super) struct Oracle {
     registered: Epoch,
     log_id: Option<LogId>,
     vouched_lsn: Lsn,
-    /// The largest number that a segment of this log had.
-    highest_seq: SegmentSeq,
     pub(super) counts: Counts,
 }
 
@@ -93,7 +91,6 @@ impl Oracle {
             registered: Epoch::ZERO,
             log_id: None,
             vouched_lsn: Lsn::ZERO,
-            highest_seq: SegmentSeq::ZERO,
             counts: Counts::default(),
         };
         oracle.open();
@@ -166,9 +163,6 @@ impl Oracle {
             self.counts.refused += 1;
         }
         self.heard_refused = told.refused.len();
-        drop(told);
-        let open = log.running.state().open.map(|open| open.seq);
-        self.highest_seq = self.highest_seq.max(open.unwrap_or_default());
     }
 
     /// The catalog holds what is dropped, so it vouches for it.
@@ -197,12 +191,14 @@ impl Oracle {
     fn open(&mut self) {
         let vouched = Vouched { log: self.log_id, epoch: self.registered, lsn: self.vouched_lsn };
         self.machine.seed = self.chance.next_u64();
+        let seen = self.log_id.map(|_| segments_of(&self.machine.disk));
+        let seen = seen.into_iter().flatten().map(|(name, _)| name.seq).max();
         let recovery = self.machine.recover(vouched).expect("a crash is never corruption");
         self.check(&frames_of(&recovery));
         self.registered = self.registered.next();
         let log = Stepped::start(recovery, self.registered).expect("the log starts");
         let seq = log.running.state().open.expect("an open segment").seq;
-        assert!(seq > self.highest_seq, "a segment number is not used twice");
+        assert!(Some(seq) > seen, "the number of a segment that is there is not used again");
         self.log_id = Some(log.log);
         self.log = Some(log);
         self.heard = 0;
