@@ -18,6 +18,7 @@ mod readers;
 mod table;
 #[cfg(test)]
 mod tests;
+mod totals;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ use types::{CatalogVersion, LsnRange, MemoryBudget, PartitionId, TableId};
 pub(crate) use partition::{Partition, PartitionSize, SealedSet};
 pub(crate) use query_exec::{BufferQueryExec, Serving};
 use readers::Readers;
-use table::PartitionCount;
 pub(crate) use table::TableBuffer;
+use totals::Totals;
 
 /// Hears of partitions that reached the hot size, on the publisher's thread: it must not wait.
 pub(crate) trait HotPartitionObserver: Send + Sync + std::fmt::Debug {
@@ -53,7 +54,7 @@ pub(crate) struct BufferLimits {
 #[derive(Debug)]
 pub(crate) struct BufferTree {
     tables: RwLock<BTreeMap<TableId, Arc<TableBuffer>>>,
-    count: Arc<PartitionCount>,
+    totals: Arc<Totals>,
     readers: Arc<Readers>,
     limits: BufferLimits,
     hot: Arc<dyn HotPartitionObserver>,
@@ -69,7 +70,7 @@ impl BufferTree {
     ) -> Self {
         Self {
             tables: RwLock::default(),
-            count: Arc::default(),
+            totals: Arc::default(),
             readers: Arc::new(Readers::new(memory, limits.query_bytes_max)),
             limits,
             hot,
@@ -93,7 +94,7 @@ impl BufferTree {
 
     /// How many partitions there are.
     pub(crate) fn partition_count(&self) -> usize {
-        self.count.get()
+        self.totals.partitions()
     }
 
     /// All partitions, table by table in the order of their keys.
@@ -143,11 +144,7 @@ impl BufferTree {
 
     /// Rows and bytes of the whole tree.
     pub(crate) fn size(&self) -> PartitionSize {
-        let mut total = PartitionSize::default();
-        for partition in self.partitions() {
-            total += partition.size();
-        }
-        total
+        self.totals.size()
     }
 
     fn table_for(&self, batch: &DurableBatch) -> Arc<TableBuffer> {
@@ -159,7 +156,7 @@ impl BufferTree {
         let table = tables.entry(id).or_insert_with(|| {
             let database: &Arc<DatabaseRef> = &batch.database;
             let table = Arc::clone(&batch.batch.table);
-            Arc::new(TableBuffer::new(Arc::clone(database), table, Arc::clone(&self.count)))
+            Arc::new(TableBuffer::new(Arc::clone(database), table, Arc::clone(&self.totals)))
         });
         Arc::clone(table)
     }

@@ -52,6 +52,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a task whose result is lost.
+    pub(crate) fn lost(task: &'static str) -> Self {
+        Self::Task { task, message: "it panicked, or there is no thread for it".to_owned() }
+    }
+
     /// What a caller has to do.
     pub fn kind(&self) -> ErrorKind {
         match self {

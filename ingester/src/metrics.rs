@@ -104,7 +104,7 @@ impl Collector for StateCollector {
 
         let size = self.tree.size();
         let log = self.log.state();
-        let partitions = self.tree.partitions().len() as u64;
+        let partitions = self.tree.partition_count() as u64;
         let gauges: [(&str, &str, u64); 11] = [
             ("forebay_memory_budget_bytes", "The memory budget", self.budget.limit()),
             ("forebay_buffer_rows", "Rows that are in no file yet", size.rows),

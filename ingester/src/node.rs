@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use persist::{Demand, PersistHandle};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+use types::effect::{Lost, Pool, offload};
 use types::fault::{self, Point};
 use types::seam::{DmlSink, MemoryGate, PersistNow, QueryExec};
 
@@ -36,6 +37,7 @@ struct Node {
     persist: PersistHandle,
     state: Arc<IngestState>,
     log: wal::LogHandle<PendingWrite>,
+    pool: Arc<dyn Pool>,
     dropper: Arc<SegmentDropper>,
     failure: Arc<Failure>,
     /// Triggers, dropper and replay; they end with the node.
@@ -49,7 +51,7 @@ impl Node {
         // Each write that was let in has ended, so it is published or was refused.
         self.on_demand.persist_all(Demand::Shutdown).await;
         let log = self.log.clone();
-        blocking("rotate the log", move || log.rotate().map(|_| ())).await?;
+        blocking(&*self.pool, "rotate the log", move || log.rotate().map(|_| ())).await?;
         self.dropper.drop_free().await?;
         fault::reach(Point::CloseBefore);
         Ok(())
@@ -135,15 +137,16 @@ impl Ingester for Node {
         // Jobs that a drain had no time for; what they had not committed is in the log.
         self.persist.abort();
         let log = self.log.clone();
-        blocking("close the log", move || log.close()).await
+        blocking(&*self.pool, "close the log", move || log.close()).await
     }
 }
 
 /// Runs what blocks on a thread that may block.
 async fn blocking(
+    pool: &dyn Pool,
     task: &'static str,
     run: impl FnOnce() -> Result<(), wal::Error> + Send + 'static,
 ) -> Result<(), Error> {
-    let ended = tokio::task::spawn_blocking(run).await;
-    ended.map_err(|error| Error::Task { task, message: error.to_string() })?.map_err(Error::Log)
+    let ended = offload(pool, run).await;
+    ended.map_err(|Lost| Error::lost(task))?.map_err(Error::Log)
 }

@@ -16,10 +16,22 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How far the replay is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplayProgress {
-    /// Bytes of the log that were read.
+    /// Bytes of the log whose rows are in the buffer or in files.
     pub bytes_read: u64,
     /// Bytes that there are to read.
     pub bytes_total: u64,
+    /// Batches in these bytes.
+    pub batches: u64,
+    /// The same, in each second since the replay began.
+    pub batches_per_second: u64,
+}
+
+impl fmt::Display for ReplayProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes_read, bytes_total, batches, batches_per_second } = self;
+        write!(f, "{bytes_read} of {bytes_total} bytes, {batches} batches, ")?;
+        write!(f, "{batches_per_second} a second")
+    }
 }
 
 /// The phases of a node's life, in their only order.
@@ -39,9 +51,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Replaying(ReplayProgress { bytes_read, bytes_total }) => {
-                write!(f, "replaying the log, {bytes_read} of {bytes_total} bytes")
-            }
+            Self::Replaying(progress) => write!(f, "replaying the log, {progress}"),
             Self::Ready => f.write_str("ready"),
             Self::Draining { .. } => f.write_str("draining"),
         }

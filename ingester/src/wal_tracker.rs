@@ -5,16 +5,20 @@
 //! and replayed segments are the same to it. Settling is idempotent: an LSN that is not there any
 //! more is none.
 
+mod lsn_runs;
+
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 use types::{Lsn, LsnRange, PartitionId, SegmentSeq};
 
+use lsn_runs::LsnRuns;
+
 /// What is left of one segment.
 #[derive(Debug, Default)]
 struct SegmentReferences {
-    /// Rising, because batches are published in LSN order; never empty.
-    unsettled: BTreeMap<PartitionId, Vec<Lsn>>,
+    /// Never empty.
+    unsettled: BTreeMap<PartitionId, LsnRuns>,
     /// Whether all of its batches were told.
     sealed: bool,
     last: Lsn,
@@ -81,9 +85,7 @@ impl WalTracker {
     pub(crate) fn settled(&self, partition: PartitionId, lsns: LsnRange) {
         for references in self.segments.lock().values_mut() {
             if let Some(unsettled) = references.unsettled.get_mut(&partition) {
-                let first = unsettled.partition_point(|lsn| *lsn < lsns.first());
-                let end = unsettled.partition_point(|lsn| *lsn <= lsns.last());
-                unsettled.drain(first..end);
+                unsettled.remove(lsns);
                 if unsettled.is_empty() {
                     references.unsettled.remove(&partition);
                 }
@@ -112,7 +114,7 @@ impl WalTracker {
     pub(crate) fn oldest_needed(&self) -> Option<OldestNeeded> {
         let segments = self.segments.lock();
         let oldest = segments.values().find(|references| !references.unsettled.is_empty())?;
-        let last = |(id, lsns): (&PartitionId, &Vec<Lsn>)| lsns.last().map(|last| (*id, *last));
+        let last = |(id, lsns): (&PartitionId, &LsnRuns)| lsns.last().map(|last| (*id, last));
         let last_unsettled = oldest.unsettled.iter().filter_map(last).collect();
         Some(OldestNeeded { sealed: oldest.sealed, last_unsettled })
     }

@@ -4,7 +4,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use types::{
 };
 
 use state::PartitionState;
+
+use super::totals::Totals;
 
 /// All chunks that a partition had when it was sealed: one persist job.
 #[derive(Clone, Debug)]
@@ -38,15 +39,6 @@ pub(crate) struct PartitionSize {
     pub(crate) retired_bytes: u64,
 }
 
-impl AddAssign for PartitionSize {
-    fn add_assign(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.unsealed_bytes += other.unsealed_bytes;
-        self.sealed_bytes += other.sealed_bytes;
-        self.retired_bytes += other.retired_bytes;
-    }
-}
-
 /// One partition in the buffer.
 #[derive(Debug)]
 pub(crate) struct Partition {
@@ -55,12 +47,28 @@ pub(crate) struct Partition {
     key: PartitionKey,
     id: PartitionId,
     state: Mutex<PartitionState>,
+    /// Of the whole buffer.
+    totals: Arc<Totals>,
 }
 
 impl Partition {
-    pub(crate) fn new(database: Arc<DatabaseRef>, table: Arc<TableRef>, key: PartitionKey) -> Self {
+    pub(crate) fn new(
+        database: Arc<DatabaseRef>,
+        table: Arc<TableRef>,
+        key: PartitionKey,
+        totals: Arc<Totals>,
+    ) -> Self {
         let id = PartitionId::of(table.id, &key);
-        Self { database, table, key, id, state: Mutex::default() }
+        Self { database, table, key, id, state: Mutex::default(), totals }
+    }
+
+    /// Changes what the lock guards, and the totals by as much.
+    fn change<T>(&self, change: impl FnOnce(&mut PartitionState) -> T) -> T {
+        let mut state = self.state.lock();
+        let before = state.size();
+        let result = change(&mut state);
+        self.totals.changed(before, state.size());
+        result
     }
 
     pub(crate) fn database(&self) -> &Arc<DatabaseRef> {
@@ -85,17 +93,18 @@ impl Partition {
         batch: DurableBatch,
         now: Duration,
     ) -> Result<PartitionSize, DurableBatch> {
-        let mut state = self.state.lock();
-        if state.is_detached() {
-            return Err(batch);
-        }
-        state.push(batch, now);
-        Ok(state.size())
+        self.change(|state| {
+            if state.is_detached() {
+                return Err(batch);
+            }
+            state.push(batch, now);
+            Ok(state.size())
+        })
     }
 
     /// Seals all chunks there are; `None` if there are none.
     pub(crate) fn seal(&self) -> Option<SealedSet> {
-        self.state.lock().seal()
+        self.change(PartitionState::seal)
     }
 
     /// The chunks that no range of `in_files` holds, in LSN order.
@@ -105,7 +114,7 @@ impl Partition {
 
     /// Marks the sealed set with exactly these LSNs as being in a file of `version`.
     pub(crate) fn retire(&self, lsns: LsnRange, version: CatalogVersion) {
-        self.state.lock().retire(lsns, version);
+        self.change(|state| state.retire(lsns, version));
     }
 
     /// Drops each retired set for whose version `needed` says no. Returns the highest version that
@@ -114,7 +123,7 @@ impl Partition {
         &self,
         needed: impl Fn(CatalogVersion) -> bool,
     ) -> (Option<CatalogVersion>, u64) {
-        self.state.lock().release(needed)
+        self.change(|state| state.release(needed))
     }
 
     /// True from now on if nothing is in the partition; then nothing can be added either.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -10,6 +9,7 @@ use types::seam::DurableBatch;
 use types::{DatabaseRef, PartitionBatch, PartitionId, TableRef};
 
 use super::partition::{Partition, PartitionSize};
+use super::totals::Totals;
 
 /// One table in the buffer.
 #[derive(Debug)]
@@ -17,27 +17,17 @@ pub(crate) struct TableBuffer {
     database: Arc<DatabaseRef>,
     table: Arc<TableRef>,
     partitions: RwLock<BTreeMap<PartitionId, Arc<Partition>>>,
-    /// Those of all tables.
-    count: Arc<PartitionCount>,
-}
-
-/// How many partitions are in the buffer. A quantity, in no order with other memory.
-#[derive(Debug, Default)]
-pub(crate) struct PartitionCount(AtomicUsize);
-
-impl PartitionCount {
-    pub(crate) fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
+    /// Of all tables.
+    totals: Arc<Totals>,
 }
 
 impl TableBuffer {
     pub(crate) fn new(
         database: Arc<DatabaseRef>,
         table: Arc<TableRef>,
-        count: Arc<PartitionCount>,
+        totals: Arc<Totals>,
     ) -> Self {
-        Self { database, table, partitions: RwLock::default(), count }
+        Self { database, table, partitions: RwLock::default(), totals }
     }
 
     pub(crate) fn partition(&self, id: PartitionId) -> Option<Arc<Partition>> {
@@ -74,11 +64,12 @@ impl TableBuffer {
         }
         let mut partitions = self.partitions.write();
         let partition = partitions.entry(id).or_insert_with(|| {
-            self.count.0.fetch_add(1, Ordering::Relaxed);
+            self.totals.partition_begun();
             Arc::new(Partition::new(
                 Arc::clone(&self.database),
                 Arc::clone(&self.table),
                 batch.key.clone(),
+                Arc::clone(&self.totals),
             ))
         });
         Arc::clone(partition)
@@ -91,7 +82,7 @@ impl TableBuffer {
         let listed = partitions.get(&id).is_some_and(|at| Arc::ptr_eq(at, partition));
         if listed && partition.detach_if_empty() {
             partitions.remove(&id);
-            self.count.0.fetch_sub(1, Ordering::Relaxed);
+            self.totals.partition_forgotten();
         }
     }
 }

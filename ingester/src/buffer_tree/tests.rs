@@ -156,6 +156,27 @@ fn a_hot_partition_is_sealed_by_the_batch_that_makes_it_hot() {
 }
 
 #[test]
+fn the_size_of_the_tree_is_that_of_its_partitions() {
+    let fixture = Fixture::new(u64::MAX, u64::MAX);
+    let check = || {
+        let [partition] = &fixture.tree.partitions()[..] else { panic!("there is one") };
+        assert_eq!(fixture.tree.size(), partition.size());
+    };
+    fixture.publish(1);
+    check();
+    let sealed = fixture.seal();
+    fixture.publish(2);
+    check();
+    let reader = fixture.register(4).expect("nothing was released");
+    fixture.retire(sealed, 5);
+    check();
+    assert!(fixture.tree.size().retired_bytes > 0, "it is kept for the reader");
+    drop(reader);
+    check();
+    assert_eq!(fixture.tree.size().retired_bytes, 0);
+}
+
+#[test]
 fn an_empty_partition_is_forgotten_and_begun_anew() {
     let fixture = Fixture::new(u64::MAX, u64::MAX);
     fixture.publish(1);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
+use types::effect::{Lost, Pool, offload};
 use types::seam::{DmlError, DmlSink};
 use types::{Epoch, LogId, Position, SchemaChange, Write};
 
@@ -27,6 +28,7 @@ pub(crate) trait SchemaCommit: std::fmt::Debug + Send + Sync {
 pub(crate) struct WalSink<A> {
     appender: Arc<A>,
     schema: Arc<dyn SchemaCommit>,
+    pool: Arc<dyn Pool>,
     log: LogId,
     epoch: Epoch,
 }
@@ -35,10 +37,11 @@ impl<A: WalAppender + 'static> WalSink<A> {
     pub(crate) fn new(
         appender: Arc<A>,
         schema: Arc<dyn SchemaCommit>,
+        pool: Arc<dyn Pool>,
         log: LogId,
         epoch: Epoch,
     ) -> Self {
-        Self { appender, schema, log, epoch }
+        Self { appender, schema, pool, log, epoch }
     }
 
     async fn prepare(&self, write: Arc<Write>) -> Result<A::Prepared, DmlError> {
@@ -47,9 +50,9 @@ impl<A: WalAppender + 'static> WalSink<A> {
             return self.appender.prepare(&write.database, &write.batches);
         }
         let appender = Arc::clone(&self.appender);
-        tokio::task::spawn_blocking(move || appender.prepare(&write.database, &write.batches))
-            .await
-            .map_err(|error| DmlError::Internal { reason: format!("encode a write: {error}") })?
+        let encode = move || appender.prepare(&write.database, &write.batches);
+        let lost = |Lost| DmlError::Internal { reason: "encode a write: it panicked".to_owned() };
+        offload(&*self.pool, encode).await.map_err(lost)?
     }
 }
 

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use catalog::{Action, CatalogRead, CatalogWrite, Command};
 use object_store::ObjectStore;
 use persist::PersistHandle;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
-use types::effect::{Clock, Randomness};
+use tokio_util::task::AbortOnDropHandle;
+use types::effect::{Clock, Lost, Pool, Randomness, offload};
 use types::{Epoch, LogId, Lsn, MemoryBudget, Reservation};
 use wal::{Recovery, Vouched};
 
@@ -28,10 +30,10 @@ use crate::persisting::hot_queue::{HotPartition, HotQueue};
 use crate::persisting::housekeeping::Housekeeping;
 use crate::persisting::on_demand::PersistOnDemand;
 use crate::persisting::segment_dropper::{DropSignal, SegmentDropper};
-use crate::persisting::triggers;
+use crate::persisting::triggers::{self, Rotator};
 use crate::published::PublishedLsn;
 use crate::publisher::Publisher;
-use crate::replay::{Replay, ReplayMemory, ReplaySummary};
+use crate::replay::{Pace, Replay, ReplayMemory, ReplaySummary};
 use crate::schema_commit::CatalogSchemaCommit;
 use crate::state::IngestState;
 use crate::wal_appender::LogAppender;
@@ -52,6 +54,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Draws ids.
     pub randomness: Arc<dyn Randomness>,
+    /// Runs what blocks or computes for long.
+    pub pool: Arc<dyn Pool>,
     /// The memory of this process.
     pub memory: Arc<MemoryBudget>,
 }
@@ -91,9 +95,8 @@ impl OpenedLog {
         let (dir, wal_config, wal_deps) =
             (deps.wal_dir.clone(), config.wal.clone(), deps.wal.clone());
         let recover = move || Recovery::open(&dir, wal_config, wal_deps, vouched);
-        let recovery = tokio::task::spawn_blocking(recover).await.map_err(|error| {
-            Error::Task { task: "recover the log", message: error.to_string() }
-        })??;
+        let recovered = offload(&*deps.pool, recover).await;
+        let recovery = recovered.map_err(|Lost| Error::lost("recover the log"))??;
         let (id, epoch) = (recovery.log_id(), recovery.epoch().next());
         let open = Command::new(Action::OpenLog { log: id, epoch }, &*deps.randomness);
         deps.catalog.apply(open).await?;
@@ -198,6 +201,7 @@ impl Parts {
             epoch,
             catalog: Arc::clone(&self.deps.catalog),
             randomness: Arc::clone(&self.deps.randomness),
+            pool: Arc::clone(&self.deps.pool),
             signal: self.dropper.clone(),
         });
         let replay = Replay {
@@ -209,8 +213,15 @@ impl Parts {
             tracker: Arc::clone(&self.tracker),
             dropper: self.dropper,
             state: Arc::clone(&self.state),
-            memory: Arc::new(GateMemory(Arc::clone(&self.gate), tokio::runtime::Handle::current())),
+            memory: Arc::new(GateMemory(Arc::clone(&self.gate))),
+            pool: Arc::clone(&self.deps.pool),
+            clock: Arc::clone(&self.deps.clock),
+            pace: Pace::within(
+                admission_limits(&self.config, &self.deps.memory).open_bytes,
+                self.config.persist.workers,
+            ),
         };
+        let rotator = Rotator { log: log.clone(), pool: Arc::clone(&self.deps.pool) };
         let failure: Arc<Failure> = Arc::new(watch::Sender::new(None));
         let (driver, config) = (self.driver, self.config);
         let clock = Arc::clone(&self.deps.clock);
@@ -235,7 +246,7 @@ impl Parts {
                 triggers::rotation(
                     Arc::clone(tree),
                     Arc::clone(&housekeeping),
-                    log.clone(),
+                    rotator.clone(),
                     config.rotation_period,
                     config.hot_partition_size,
                 ),
@@ -256,8 +267,9 @@ impl Parts {
                 "watch the size of the log",
                 triggers::log_bytes(
                     driver.clone(),
-                    log.clone(),
+                    rotator,
                     Arc::clone(tracker),
+                    Arc::clone(&self.state),
                     config.wal.max_size,
                 ),
             ),
@@ -275,7 +287,8 @@ impl Parts {
             randomness: Arc::clone(&self.deps.randomness),
         });
         let appender = Arc::new(LogAppender::new(log.clone(), config.wal));
-        let wal_sink = WalSink::new(appender, schema, id, epoch);
+        let pool = self.deps.pool;
+        let wal_sink = WalSink::new(appender, schema, Arc::clone(&pool), id, epoch);
         let partitions_max = config.buffered_partitions_max;
         let limited = PartitionLimit::new(wal_sink, Arc::clone(&self.tree), partitions_max);
         let serving: Arc<dyn Serving> = Arc::clone(&self.state) as Arc<dyn Serving>;
@@ -294,6 +307,7 @@ impl Parts {
             }),
             state: self.state,
             log,
+            pool,
             dropper,
             failure,
             _tasks: tasks,
@@ -339,8 +353,9 @@ async fn replay_and_open(
     failure: Arc<Failure>,
 ) {
     let state = Arc::clone(&replay.state);
-    let replayed = tokio::task::spawn_blocking(move || replay.run()).await;
-    let summary = replayed.unwrap_or_else(|error| {
+    // A task of its own, so that a panic in it is an error and not the end of the waiting.
+    let replayed = AbortOnDropHandle::new(tokio::spawn(async move { replay.run().await }));
+    let summary = replayed.await.unwrap_or_else(|error| {
         Err(Error::Task { task: "replay the log", message: error.to_string() })
     });
     match summary {
@@ -375,12 +390,13 @@ impl Saturation for PersistSaturation {
     }
 }
 
-/// Memory for the replay's thread.
+/// Memory for the replay.
 #[derive(Debug)]
-struct GateMemory(Arc<Gate>, tokio::runtime::Handle);
+struct GateMemory(Arc<Gate>);
 
+#[async_trait]
 impl ReplayMemory for GateMemory {
-    fn wait_for(&self, bytes: u64) -> Reservation {
-        self.1.block_on(self.0.reserve_for_replay(bytes))
+    async fn wait_for(&self, bytes: u64) -> Reservation {
+        self.0.reserve_for_replay(bytes).await
     }
 }

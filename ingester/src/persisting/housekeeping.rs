@@ -72,7 +72,8 @@ mod tests {
     use crate::tests::fixture::{database, table};
 
     fn partition(day: i64) -> Arc<Partition> {
-        Arc::new(Partition::new(database(), table("cpu", 1), PartitionKey::of_day(day)))
+        let key = PartitionKey::of_day(day);
+        Arc::new(Partition::new(database(), table("cpu", 1), key, Arc::default()))
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use catalog::{Action, CatalogWrite, Command};
 use tokio::sync::Notify;
-use types::effect::Randomness;
+use types::effect::{Lost, Pool, Randomness, offload};
 use types::{Epoch, LogId};
 
 use crate::error::Error;
@@ -38,6 +38,7 @@ pub(crate) struct SegmentDropper {
     pub(crate) epoch: Epoch,
     pub(crate) catalog: Arc<dyn CatalogWrite>,
     pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) pool: Arc<dyn Pool>,
     pub(crate) signal: DropSignal,
 }
 
@@ -59,9 +60,8 @@ impl SegmentDropper {
             self.record_lsn(droppable).await?;
             let log = self.log.clone();
             let through = droppable.through;
-            tokio::task::spawn_blocking(move || log.drop_through(through)).await.map_err(
-                |error| Error::Task { task: "drop segments", message: error.to_string() },
-            )??;
+            let dropped = offload(&*self.pool, move || log.drop_through(through)).await;
+            dropped.map_err(|Lost| Error::lost("drop segments"))??;
             self.tracker.dropped(through);
             tracing::debug!(%through, "dropped segments of the log");
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use persist::Demand;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
-use types::effect::Clock;
+use types::effect::{Clock, Lost, Pool, offload};
 use types::{Lsn, PartitionId};
 
 use super::driver::PersistDriver;
@@ -16,11 +16,16 @@ use super::hot_queue::HotPartition;
 use super::housekeeping::Housekeeping;
 use crate::buffer_tree::{BufferTree, Partition};
 use crate::dml_sink::admission::Gate;
+use crate::state::{IngestState, Phase};
 use crate::wal_appender::PendingWrite;
 use crate::wal_tracker::{OldestNeeded, WalTracker};
 
 /// How often memory and the size of the log are looked at.
 const PRESSURE_PERIOD: Duration = Duration::from_millis(100);
+
+/// How often the number of partitions is looked at: there is a quarter of it left to grow into, and
+/// while there are too many, each look sorts all of them.
+const PARTITION_COUNT_PERIOD: Duration = Duration::from_secs(1);
 
 /// A partition of at least this part of the hot size is worth a file at a rotation; smaller ones
 /// wait for their age, so that files stay few.
@@ -58,11 +63,29 @@ pub(crate) async fn age(
     }
 }
 
+/// Rotates the log, which blocks, away from those who serve.
+#[derive(Clone, Debug)]
+pub(crate) struct Rotator {
+    pub(crate) log: wal::LogHandle<PendingWrite>,
+    pub(crate) pool: Arc<dyn Pool>,
+}
+
+impl Rotator {
+    async fn rotate(&self) {
+        let log = self.log.clone();
+        match offload(&*self.pool, move || log.rotate()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "cannot rotate the log, will try again"),
+            Err(Lost) => tracing::error!("the rotation of the log ended early"),
+        }
+    }
+}
+
 /// Rotates the log every `period` and asks for the partitions that are worth a file.
 pub(crate) async fn rotation(
     tree: Arc<BufferTree>,
     housekeeping: Arc<Housekeeping>,
-    log: wal::LogHandle<PendingWrite>,
+    rotator: Rotator,
     period: Duration,
     hot_partition_size: u64,
 ) {
@@ -71,7 +94,7 @@ pub(crate) async fn rotation(
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        rotate(&log).await;
+        rotator.rotate().await;
         for partition in tree.partitions() {
             if partition.size().unsealed_bytes >= hot_partition_size / ROTATION_SIZE_DIVISOR {
                 housekeeping.ask(partition, Demand::Rotation);
@@ -86,12 +109,10 @@ pub(crate) async fn memory_pressure(driver: PersistDriver, gate: Arc<Gate>) {
     let mut ticks = ticks(PRESSURE_PERIOD);
     loop {
         ticks.tick().await;
-        if gate.excess(0) == 0 {
-            continue;
+        let excess = gate.excess(driver.tree().size().sealed_bytes);
+        if excess > 0 {
+            driver.persist_aside(largest(&driver, excess), Demand::MemoryPressure);
         }
-        let size = driver.tree().size();
-        let excess = gate.excess(size.sealed_bytes);
-        driver.persist_aside(largest(&driver, excess), Demand::MemoryPressure);
     }
 }
 
@@ -123,7 +144,7 @@ pub(crate) async fn partition_count(
     housekeeping: Arc<Housekeeping>,
     partitions_max: usize,
 ) {
-    let mut ticks = ticks(PRESSURE_PERIOD);
+    let mut ticks = ticks(PARTITION_COUNT_PERIOD);
     loop {
         ticks.tick().await;
         if tree.partition_count() <= partitions_max / 4 * 3 {
@@ -145,24 +166,29 @@ fn oldest_beyond(partitions: Vec<Arc<Partition>>, kept: usize) -> Vec<Arc<Partit
 }
 
 /// Persists the partitions that keep the oldest segment while the log is over half of its size. If
-/// that is the open one, it is sealed first: else nothing could free it before the next rotation.
+/// that is the open one, it is sealed first: else nothing could free it before the next rotation. If
+/// it is still being replayed, it cannot be freed yet, and what is there of it is left to grow.
 pub(crate) async fn log_bytes(
     driver: PersistDriver,
-    log: wal::LogHandle<PendingWrite>,
+    rotator: Rotator,
     tracker: Arc<WalTracker>,
+    state: Arc<IngestState>,
     max_size: u64,
 ) {
     let mut ticks = ticks(PRESSURE_PERIOD);
     loop {
         ticks.tick().await;
-        if log.state().bytes <= max_size / 2 {
+        if rotator.log.state().bytes <= max_size / 2 {
             continue;
         }
         let Some(OldestNeeded { sealed, last_unsettled }) = tracker.oldest_needed() else {
             continue;
         };
         if !sealed {
-            rotate(&log).await;
+            if matches!(state.phase(), Phase::Replaying(_)) {
+                continue;
+            }
+            rotator.rotate().await;
         }
         driver.persist_aside(keeping(&driver, &last_unsettled), Demand::WalBytes);
     }
@@ -180,15 +206,6 @@ fn keeping(
         partition.first_unsealed().zip(last).is_some_and(|(first, last)| first <= *last)
     });
     partitions
-}
-
-async fn rotate(log: &wal::LogHandle<PendingWrite>) {
-    let log = log.clone();
-    match tokio::task::spawn_blocking(move || log.rotate()).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "cannot rotate the log, will try again"),
-        Err(error) => tracing::error!(%error, "the rotation of the log ended early"),
-    }
 }
 
 fn ticks(period: Duration) -> tokio::time::Interval {

@@ -19,7 +19,8 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let partition = Partition::new(database(), table("cpu", 1), PartitionKey::of_time(0));
+        let partition =
+            Partition::new(database(), table("cpu", 1), PartitionKey::of_time(0), Arc::default());
         Self { partition: Arc::new(partition), budget: MemoryBudget::new(1 << 30) }
     }
 
