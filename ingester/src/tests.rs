@@ -3,5 +3,6 @@
 pub(crate) mod fixture;
 mod harness;
 mod housekeeping;
+mod replay;
 mod restart;
 mod schema;

@@ -10,7 +10,7 @@ use catalog::{CatalogRead, CatalogWrite};
 use object_store::memory::InMemory;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
-use types::effect::{ManualClock, SeededRandomness};
+use types::effect::{ManualClock, Pool, SeededRandomness};
 use types::seam::DmlError;
 use types::{
     BatchId, Chunk, ColumnDef, ColumnKind, ColumnName, FieldType, LsnRange, MemoryBudget,
@@ -39,6 +39,16 @@ struct PanicOnFatal;
 impl wal::Fatal for PanicOnFatal {
     fn end(&self, error: &wal::Error) -> ! {
         panic!("the log cannot go on: {error}")
+    }
+}
+
+/// The runtime's threads for what blocks.
+#[derive(Debug)]
+pub(super) struct BlockingPool;
+
+impl Pool for BlockingPool {
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(tokio::task::spawn_blocking(work));
     }
 }
 
@@ -81,6 +91,15 @@ impl Harness {
 
     /// Starts an ingester and waits until it is ready.
     pub(super) async fn start(&self) -> Node {
+        let node = self.begin().await;
+        while node.ingester.phase() != Phase::Ready {
+            tokio::task::yield_now().await;
+        }
+        node
+    }
+
+    /// Starts an ingester, which may have to replay its log first.
+    pub(super) async fn begin(&self) -> Node {
         let deps = Deps {
             wal_dir: self.wal_dir().to_owned(),
             wal: self.wal_deps(),
@@ -88,13 +107,11 @@ impl Harness {
             store: Arc::clone(&self.store) as _,
             clock: Arc::clone(&self.clock) as _,
             randomness: Arc::clone(&self.randomness) as _,
+            pool: Arc::new(BlockingPool),
             memory: Arc::clone(&self.memory),
         };
         let mut registry = Registry::default();
         let ingester = start(self.config.clone(), deps, &mut registry).await.expect("starts");
-        while ingester.phase() != Phase::Ready {
-            tokio::task::yield_now().await;
-        }
         let catalog = Arc::clone(&self.catalog);
         Node { ingester, catalog }
     }
