@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use types::effect::{Clock, Disk, Randomness};
+use types::effect::{Clock, Disk, Randomness, Threads};
 
 use crate::fatal::Fatal;
 
-/// Clock, disk, chance, and the end of the process.
+/// Clock, disk, chance, threads, and the end of the process.
 #[derive(Clone, Debug)]
 pub struct Deps {
     /// Where the segments are.
@@ -15,6 +15,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Draws salts and the log's id.
     pub randomness: Arc<dyn Randomness>,
+    /// Starts the log's thread, and those that write spares.
+    pub threads: Arc<dyn Threads>,
     /// What happens when the log cannot go on.
     pub fatal: Arc<dyn Fatal>,
 }

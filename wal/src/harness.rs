@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use types::effect::{Clock, DirLock, ManualClock, SeededRandomness};
+use types::effect::{Clock, DirLock, ManualClock, Progress, SeededRandomness, SystemThreads};
 use types::{BatchId, Epoch, LogId, Lsn, LsnRange, SegmentSeq};
 
 use crate::classify::Image;
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::fatal::Fatal;
 use crate::format::Body;
 use crate::log::{
-    Append, CommitObserver, CommittedFrame, Group, Progress, Request, Running, Worker, assemble,
+    Append, CommitObserver, CommittedFrame, Group, Request, Running, Worker, assemble,
 };
 use crate::recovery::Recovery;
 use crate::segment::{SealedSegment, SegmentName};
@@ -117,6 +117,7 @@ impl Machine {
             disk: Arc::new(self.disk.clone()),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             randomness: Arc::new(SeededRandomness::new(self.seed)),
+            threads: Arc::new(SystemThreads),
             fatal: Arc::clone(&self.fatal) as Arc<dyn Fatal>,
         }
     }

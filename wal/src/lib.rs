@@ -41,8 +41,8 @@
 //!
 //! # What it is not
 //!
-//! It knows no columns, no tables and no runtime: bodies are bytes, threads are the system's. It
-//! does not decide when a segment may be dropped, and does not repair corruption. It does not hide
+//! It knows no columns, no tables and no runtime: bodies are bytes, threads are given to it. It does
+//! not decide when a segment may be dropped, and does not repair corruption. It does not hide
 //! rot within its last group in the second before a seal; nothing on one disk can.
 //!
 //! # Use
@@ -51,7 +51,7 @@
 //! use std::num::NonZeroU32;
 //! use std::sync::{Arc, mpsc};
 //!
-//! use types::effect::{ManualClock, SeededRandomness};
+//! use types::effect::{ManualClock, SeededRandomness, SystemThreads};
 //! use types::{BatchId, Lsn, LsnRange};
 //! use wal::disk::RealDisk;
 //! use wal::{
@@ -80,6 +80,7 @@
 //!     disk: Arc::new(RealDisk),
 //!     clock: Arc::new(ManualClock::default()),
 //!     randomness: Arc::new(SeededRandomness::new(1)),
+//!     threads: Arc::new(SystemThreads),
 //!     fatal: Arc::new(ExitProcess),
 //! };
 //! let recovery = Recovery::open(&dir, config.clone(), deps, Vouched::by_snapshot(Lsn::ZERO))?;

@@ -42,5 +42,5 @@ pub(crate) use thread::{Origin, start};
 pub(crate) use {
     queue::Request,
     thread::{Running, assemble},
-    worker::{Progress, Worker},
+    worker::Worker,
 };

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use types::effect::{Clock, SeededRandomness};
+use types::effect::{Clock, SeededRandomness, SystemThreads};
 use types::{BatchId, Epoch, Lsn, LsnRange};
 use wal::classify::Verdict;
 use wal::disk::RealDisk;
@@ -72,6 +72,7 @@ fn deps(seed: u64) -> Deps {
         disk: Arc::new(RealDisk),
         clock: Arc::new(SystemClock(Instant::now())),
         randomness: Arc::new(SeededRandomness::new(seed)),
+        threads: Arc::new(SystemThreads),
         fatal: Arc::new(Panics),
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -57,6 +58,23 @@ pub trait Threads: Debug + Send + Sync {
     fn lend(&self) -> bool;
 }
 
+/// Waits for what another thread sends. If the threads have none of their own, they make their steps
+/// here until it is there.
+///
+/// # Errors
+///
+/// Fails if nobody is left to send anything.
+pub fn receive<T>(threads: &dyn Threads, answers: &Receiver<T>) -> Result<T, RecvError> {
+    loop {
+        match answers.try_recv() {
+            Ok(answer) => return Ok(answer),
+            Err(TryRecvError::Disconnected) => return Err(RecvError),
+            Err(TryRecvError::Empty) if threads.lend() => {}
+            Err(TryRecvError::Empty) => return answers.recv(),
+        }
+    }
+}
+
 /// The system's threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemThreads;
@@ -96,7 +114,8 @@ impl Thread for SystemThread {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Sender, channel};
 
     use super::*;
 
@@ -137,5 +156,46 @@ mod tests {
             }
             assert_eq!(thread.join(), ends);
         }
+    }
+
+    /// Sends one number each time that it is lent a thread, and hangs up after the last.
+    #[derive(Debug)]
+    struct Counts(Mutex<(u64, Option<Sender<u64>>)>);
+
+    impl Threads for Counts {
+        fn start(&self, _: &'static str, _: Box<dyn Worker>) -> io::Result<Box<dyn Thread>> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn lend(&self) -> bool {
+            let mut state = self.0.lock().expect("nobody panicked");
+            let (number, sender) = &mut *state;
+            match number.checked_sub(1) {
+                Some(less) => {
+                    *number = less;
+                    let sent = sender.as_ref().map(|sender| sender.send(less));
+                    sent.expect("it has not hung up").expect("somebody waits");
+                }
+                None => *sender = None,
+            }
+            true
+        }
+    }
+
+    #[test]
+    fn whoever_waits_lends_the_thread_until_there_is_an_answer_or_nobody_to_give_one() {
+        let (sender, numbers) = channel();
+        let counts = Counts(Mutex::new((2, Some(sender))));
+        let received: Vec<_> = (0..3).map(|_| receive(&counts, &numbers)).collect();
+        assert_eq!(received, [Ok(1), Ok(0), Err(RecvError)]);
+    }
+
+    #[test]
+    fn whoever_waits_for_a_thread_of_the_system_blocks() {
+        let (sender, numbers) = channel();
+        let sending = std::thread::spawn(move || sender.send(7));
+        assert_eq!(receive(&SystemThreads, &numbers), Ok(7));
+        sending.join().expect("no panic").expect("somebody waits");
+        assert_eq!(receive(&SystemThreads, &numbers), Err(RecvError));
     }
 }

@@ -6,9 +6,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
-use types::effect::{Access, Disk, DiskFile};
+use parking_lot::Mutex;
+use types::effect::{Access, Disk, DiskFile, Progress, Threads, Worker};
 
 use crate::disk::{Operation, Response, respond, write_all_at};
 use crate::error::Error;
@@ -103,37 +105,90 @@ pub(crate) fn write_zeros(file: &dyn DiskFile, mut at: u64, end: u64) -> io::Res
     Ok(())
 }
 
+/// What became of an order.
+type Made = Result<Spare, DiskFailure>;
+
+/// A spare to be written, and where it goes. It belongs to whoever takes it first: a thread that has
+/// not begun when the spare is needed leaves it to the one that needs it.
+#[derive(Debug)]
+struct Order {
+    header: SegmentHeader,
+    made: SyncSender<Made>,
+}
+
+/// The thread of one order.
+#[derive(Debug)]
+struct Making {
+    maker: Arc<SpareMaker>,
+    order: Arc<Mutex<Option<Order>>>,
+}
+
+impl Worker for Making {
+    fn step(&mut self) -> Progress {
+        let order = self.order.lock().take();
+        if let Some(Order { header, made }) = order {
+            // Who does not wait any more does not want to know.
+            let _ = made.send(self.maker.make(header));
+        }
+        Progress::Ended
+    }
+
+    fn wait(&mut self, _patience: Option<Duration>) {}
+}
+
+/// An order that was given to a thread.
+#[derive(Debug)]
+struct Ordered {
+    order: Arc<Mutex<Option<Order>>>,
+    made: Receiver<Made>,
+}
+
+impl Ordered {
+    /// What the thread has made of it, waiting for it if it has begun; nothing if it has not, and
+    /// now will not, or if it panicked. Then nobody writes any more.
+    ///
+    /// A thread that has begun is one of the system's, and goes on by itself.
+    fn end(self) -> Option<Made> {
+        let untouched = self.order.lock().take();
+        // Its sender goes with it, so that nobody would wait for it.
+        drop(untouched);
+        self.made.recv().ok()
+    }
+}
+
 /// One spare at a time, on its way or ready.
 #[derive(Debug)]
 pub(crate) struct Spares {
     maker: Arc<SpareMaker>,
-    /// Without it a spare is written when it is taken, which a seed can replay.
-    background: bool,
-    ordered: Option<JoinHandle<Result<Spare, DiskFailure>>>,
+    /// Without them a spare is written when it is taken, which a seed can replay.
+    threads: Option<Arc<dyn Threads>>,
+    ordered: Option<Ordered>,
 }
 
 impl Spares {
-    pub(crate) fn new(maker: SpareMaker, background: bool) -> Self {
-        Self { maker: Arc::new(maker), background, ordered: None }
+    pub(crate) fn new(maker: SpareMaker, threads: Option<Arc<dyn Threads>>) -> Self {
+        Self { maker: Arc::new(maker), threads, ordered: None }
     }
 
     /// Has a spare with `header` written while the segment before it is filled.
     pub(crate) fn order(&mut self, header: SegmentHeader) {
-        if !self.background || self.ordered.is_some() {
+        let Some(threads) = self.threads.as_ref().filter(|_| self.ordered.is_none()) else {
             return;
-        }
-        let maker = Arc::clone(&self.maker);
-        let thread = std::thread::Builder::new().name("wal-spare".to_owned());
+        };
+        let (sender, made) = sync_channel(1);
+        let order = Arc::new(Mutex::new(Some(Order { header, made: sender })));
+        let making = Making { maker: Arc::clone(&self.maker), order: Arc::clone(&order) };
         // Without a thread the spare is written when it is taken.
-        self.ordered = thread.spawn(move || maker.make(header)).ok();
+        let started = threads.start("wal-spare", Box::new(making));
+        self.ordered = started.ok().map(|_| Ordered { order, made });
     }
 
     /// The spare with `header`, waiting for it if need be. After a failure the next call tries
     /// again.
     pub(crate) fn take(&mut self, header: SegmentHeader) -> Result<Spare, DiskFailure> {
-        match self.ordered.take().map(JoinHandle::join) {
-            Some(Ok(Ok(spare))) if spare.header == header => Ok(spare),
-            Some(Ok(Err(failure))) if failure.response() != Response::DiskFull => Err(failure),
+        match self.ordered.take().and_then(Ordered::end) {
+            Some(Ok(spare)) if spare.header == header => Ok(spare),
+            Some(Err(failure)) if failure.response() != Response::DiskFull => Err(failure),
             // There may be room now, and a panicked thread wrote nothing that counts.
             _ => self.maker.make(header),
         }
@@ -141,11 +196,9 @@ impl Spares {
 
     /// Waits until nobody writes to the directory any more.
     pub(crate) fn finish(&mut self) {
-        if let Some(thread) = self.ordered.take() {
-            // What became of a spare that nobody needs is nobody's business: it stays for the next
-            // start, whole or not, and is written over.
-            let _ = thread.join();
-        }
+        // What became of a spare that nobody needs is nobody's business: it stays for the next
+        // start, whole or not, and is written over.
+        drop(self.ordered.take().map(Ordered::end));
     }
 }
 

@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use types::effect::DirLock;
+use types::effect::{self, DirLock, Progress, Thread, Threads, receive};
 use types::{Epoch, LogId, SegmentSeq};
 
 use super::ballast::Ballast;
@@ -17,7 +17,7 @@ use super::queue::{Queue, Request};
 use super::room::Room;
 use super::segments::Segments;
 use super::spare::{SpareMaker, Spares};
-use super::worker::{PROBE_INTERVAL, Progress, Status, Worker};
+use super::worker::{PROBE_INTERVAL, Status, Worker};
 use super::writer::Writer;
 use crate::config::Config;
 use crate::deps::Deps;
@@ -52,11 +52,9 @@ where
 {
     let dir = origin.dir.clone();
     let (mut running, worker, lock) = assemble(origin, observer, true)?;
-    let thread = std::thread::Builder::new()
-        .name("wal".to_owned())
-        .spawn(move || run(lock, worker))
-        .map_err(Error::io(Operation::Create, &dir))?;
-    *running.thread.get_mut() = Some(thread);
+    let turns = Turns { _ending: Ending(Arc::clone(&worker.queue)), worker, _lock: lock };
+    let thread = running.threads.start("wal", Box::new(turns));
+    *running.thread.get_mut() = Some(thread.map_err(Error::io(Operation::Create, &dir))?);
     Ok(LogHandle::new(running))
 }
 
@@ -83,6 +81,7 @@ pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
     let queue = Arc::new(Queue::new());
     let maker =
         SpareMaker { disk: Arc::clone(&deps.disk), dir: dir.clone(), size: config.segment_size };
+    let spares = Spares::new(maker, background.then(|| Arc::clone(&deps.threads)));
     let salt = deps.randomness.next_u64();
     let writer = Writer {
         disk: Arc::clone(&deps.disk),
@@ -93,7 +92,7 @@ pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
         epoch,
         room: Arc::clone(&room),
         segments: Arc::clone(&segments),
-        spares: Spares::new(maker, background),
+        spares,
         link,
         next_header: SegmentHeader { log, epoch, seq: next_seq, salt },
         open: None,
@@ -117,22 +116,37 @@ pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
         probe_interval: PROBE_INTERVAL,
     };
     worker.begin()?;
-    let fatal = deps.fatal;
+    let (fatal, threads) = (deps.fatal, deps.threads);
     let thread = Mutex::new(None);
-    Ok((Running { queue, room, segments, status, fatal, log, epoch, thread }, worker, lock))
+    let running = Running { queue, room, segments, status, fatal, log, epoch, threads, thread };
+    Ok((running, worker, lock))
 }
 
-/// The log's thread. The lock is given back when nothing writes to the directory any more.
-fn run<T, O: CommitObserver<T>>(lock: Box<dyn DirLock>, mut worker: Worker<T, O>) {
-    let (ending, fatal) = (Ending(Arc::clone(&worker.queue)), Arc::clone(&worker.fatal));
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| turn(&mut worker))) {
-        // At once: what the worker owns may take long to drop, and another process must not get the
-        // directory while this one is still there.
-        fatal.end(&Error::Panicked { message: message(panic.as_ref()) });
+/// What the log's thread owns, in the order in which it goes: whoever waits is told first, and the
+/// lock is given back when nothing writes to the directory any more.
+struct Turns<T, O> {
+    _ending: Ending<T>,
+    worker: Worker<T, O>,
+    _lock: Box<dyn DirLock>,
+}
+
+impl<T: Send + 'static, O: CommitObserver<T>> effect::Worker for Turns<T, O> {
+    fn step(&mut self) -> Progress {
+        let worker = &mut self.worker;
+        match catch_unwind(AssertUnwindSafe(|| worker.step())) {
+            Ok(progress) => progress,
+            // At once: what the worker owns may take long to drop, and another process must not get
+            // the directory while this one is still there.
+            Err(panic) => {
+                let message = message(panic.as_ref());
+                self.worker.fatal.end(&Error::Panicked { message })
+            }
+        }
     }
-    drop(ending);
-    drop(worker);
-    drop(lock);
+
+    fn wait(&mut self, patience: Option<Duration>) {
+        self.worker.queue.wait(patience);
+    }
 }
 
 /// Ends the queue when the thread ends, also by a [`Fatal::end`] that unwinds.
@@ -141,16 +155,6 @@ struct Ending<T>(Arc<Queue<T>>);
 impl<T> Drop for Ending<T> {
     fn drop(&mut self) {
         self.0.end();
-    }
-}
-
-fn turn<T, O: CommitObserver<T>>(worker: &mut Worker<T, O>) {
-    loop {
-        match worker.step() {
-            Progress::Worked => {}
-            Progress::Idle(patience) => worker.queue.wait(patience),
-            Progress::Ended => return,
-        }
     }
 }
 
@@ -169,7 +173,8 @@ pub(crate) struct Running<T: Send + 'static> {
     fatal: Arc<dyn Fatal>,
     log: LogId,
     epoch: Epoch,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Arc<dyn Threads>,
+    thread: Mutex<Option<Box<dyn Thread>>>,
 }
 
 impl<T: Send + 'static> Running<T> {
@@ -194,7 +199,7 @@ impl<T: Send + 'static> Running<T> {
         if !self.queue.ask(request(answer)) {
             return Err(Error::Closed);
         }
-        answers.recv().map_err(|_| Error::Ended)
+        receive(self.threads.as_ref(), &answers).map_err(|_| Error::Ended)
     }
 
     /// Queues a request, and leaves the waiting to the caller.
@@ -234,7 +239,8 @@ impl<T: Send + 'static> Running<T> {
     pub(crate) fn close(&self) -> Result<(), Error> {
         let mut thread = self.thread.lock();
         let closed = self.ask(Request::Close);
-        match thread.take().map(JoinHandle::join) {
+        // Whoever has an answer waits for nothing but the thread's last step.
+        match thread.take().map(Thread::join) {
             // Closed before: there is no thread to wait for.
             None => Ok(()),
             Some(Ok(())) => closed,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use types::Lsn;
-use types::effect::Clock;
+use types::effect::{Clock, Progress};
 
 use super::ballast::Ballast;
 use super::observer::{CommitObserver, CommittedFrame, Group};
@@ -29,17 +29,6 @@ const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(16);
 pub(crate) struct Status {
     pub(crate) durable_lsn: Lsn,
     pub(crate) open: Option<SegmentSummary>,
-}
-
-/// What a step came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// Something was done; there may be more.
-    Worked,
-    /// There is nothing to do, unless something arrives or so much time passes.
-    Idle(Option<Duration>),
-    /// The log is closed.
-    Ended,
 }
 
 /// All that the log's thread owns.
@@ -78,7 +67,7 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         Ok(())
     }
 
-    /// Does what is next: one group, one rotation, one seal.
+    /// Does what is next: one group, one rotation, one seal. Ends when the log is closed.
     pub(crate) fn step(&mut self) -> Progress {
         match self.queue.take(self.group_bytes_max) {
             Some(Work::Group(appends)) => self.append(appends),

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use types::batch::TagSetBuilder;
-use types::effect::{ManualClock, SeededRandomness};
+use types::effect::{ManualClock, SeededRandomness, SystemThreads};
 use types::write::codec::encode_body;
 use types::{
     BatchBuilder, BatchId, DatabaseId, DatabaseName, DatabaseRef, Epoch, Lsn, PartitionBatch,
@@ -31,6 +31,7 @@ fn write_log(dir: &Path, bodies: Vec<(u32, Vec<u8>)>) {
         disk: Arc::new(RealDisk),
         clock: Arc::new(ManualClock::default()),
         randomness: Arc::new(SeededRandomness::new(1)),
+        threads: Arc::new(SystemThreads),
         fatal: Arc::new(ExitProcess),
     };
     let vouched = Vouched::by_snapshot(Lsn::ZERO);

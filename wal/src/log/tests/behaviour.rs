@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use types::effect::Progress;
 use types::{ErrorKind, Lsn, LsnRange};
 
 use crate::disk::ModelDisk;
 use crate::error::Error;
 use crate::harness::{Machine, Stepped, frames_of, small};
-use crate::log::Progress;
 use crate::vouched::Vouched;
 
 fn range(first: u64, last: u64) -> LsnRange {

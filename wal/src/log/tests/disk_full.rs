@@ -3,14 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use types::effect::SeededRandomness;
+use types::effect::{Progress, SeededRandomness};
 use types::{Lsn, SegmentSeq};
 
 use crate::config::Config;
 use crate::disk::Cut;
 use crate::error::Error;
 use crate::harness::{Machine, Stepped, frames_of, small};
-use crate::log::Progress;
 use crate::vouched::Vouched;
 
 const ALONE: Vouched = Vouched::by_snapshot(Lsn::ZERO);

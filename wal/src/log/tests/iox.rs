@@ -167,7 +167,9 @@ impl CommitObserver<u64> for Sceptic {
 /// Writes were visible before they were durable.
 #[test]
 fn iox_w7_the_observer_hears_of_a_frame_only_when_it_is_durable() {
-    use crate::log::{Append, Progress, assemble};
+    use types::effect::Progress;
+
+    use crate::log::{Append, assemble};
 
     let machine = Machine::new(7);
     let recovery = machine.recover(ALONE).expect("it recovers");
