@@ -27,6 +27,7 @@ use std::sync::mpsc::{self, Sender};
 use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 use types::CatalogVersion;
+use types::effect::{Threads, receive};
 
 use crate::command::Command;
 use crate::config::Config;
@@ -48,6 +49,7 @@ pub struct EmbeddedCatalog {
     requests: Sender<Request>,
     published: Arc<Published>,
     command_bytes_max: usize,
+    threads: Arc<dyn Threads>,
 }
 
 impl EmbeddedCatalog {
@@ -65,8 +67,9 @@ impl EmbeddedCatalog {
         let opened = opening::open(dir.as_ref(), log_config, &deps)?;
         let published = Arc::new(Published::new(Arc::clone(&opened.root)));
         let (requests, queue) = mpsc::channel();
+        let threads = Arc::clone(&deps.threads);
         Worker::start(opened, config, deps, (queue, Arc::clone(&published)))?;
-        Ok(Self { requests, published, command_bytes_max })
+        Ok(Self { requests, published, command_bytes_max, threads })
     }
 
     /// Applies what is queued, takes a snapshot, closes the log and gives the directory back.
@@ -78,7 +81,7 @@ impl EmbeddedCatalog {
     pub fn close(&self) -> Result<(), Error> {
         let (answer, answered) = mpsc::channel();
         self.requests.send(Request::Close(answer)).map_err(|_| Error::Closed)?;
-        answered.recv().unwrap_or(Err(Error::Closed))
+        receive(self.threads.as_ref(), &answered).unwrap_or(Err(Error::Closed))
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
+use std::time::Duration;
 
+use types::effect::{Progress, Thread, Worker, receive};
 use types::{Lsn, SegmentSeq};
 use wal::disk::{Response, respond};
 use wal::{LogHandle, SegmentSummary};
@@ -22,7 +23,9 @@ pub(super) struct Archive {
     after_bytes: u64,
     grown_bytes: u64,
     roots: SyncSender<Arc<Snapshot>>,
-    thread: JoinHandle<()>,
+    /// Told when the thread has come to its end, and disconnected if it panicked.
+    ended: Receiver<()>,
+    thread: Box<dyn Thread>,
 }
 
 impl Archive {
@@ -35,12 +38,12 @@ impl Archive {
         let archivist = Arc::new(archivist);
         // One root may wait while another is written: what comes meanwhile is in a later one.
         let (roots, queue) = mpsc::sync_channel(1);
-        let thread = {
-            let archivist = Arc::clone(&archivist);
-            let fatal = Arc::clone(&archivist.deps.fatal);
-            thread::start("catalog-snapshot", &fatal, move || archivist.run(&queue))?
-        };
-        Ok(Self { archivist, after_bytes, grown_bytes, roots, thread })
+        let (end, ended) = mpsc::sync_channel(1);
+        let archiving =
+            Archiving { archivist: Arc::clone(&archivist), roots: queue, arrived: None, end };
+        let wal::Deps { threads, fatal, .. } = &archivist.deps;
+        let thread = thread::start(threads.as_ref(), "catalog-snapshot", fatal, archiving)?;
+        Ok(Self { archivist, after_bytes, grown_bytes, roots, ended, thread })
     }
 
     /// Counts `bytes`, and hands `root` over when the log has grown by enough: by the configured
@@ -55,11 +58,43 @@ impl Archive {
 
     /// Waits for the snapshots that were handed over, and takes the last.
     pub(super) fn finish(self, root: &Snapshot) {
-        let Self { archivist, roots, thread, .. } = self;
+        let Self { archivist, roots, ended, thread, .. } = self;
         drop(roots);
-        if thread.join().is_ok() {
+        let ended = receive(archivist.deps.threads.as_ref(), &ended);
+        if thread.join().is_ok() && ended.is_ok() {
             archivist.take(root);
         }
+    }
+}
+
+/// The archivist's thread: one root a step, until the worker lets go of its end.
+#[derive(Debug)]
+struct Archiving {
+    archivist: Arc<Archivist>,
+    roots: Receiver<Arc<Snapshot>>,
+    /// What came while the thread waited.
+    arrived: Option<Arc<Snapshot>>,
+    end: SyncSender<()>,
+}
+
+impl Worker for Archiving {
+    fn step(&mut self) -> Progress {
+        match self.arrived.take().map_or_else(|| self.roots.try_recv(), Ok) {
+            Ok(root) => {
+                self.archivist.take(&root);
+                Progress::Worked
+            }
+            Err(TryRecvError::Empty) => Progress::Idle(None),
+            Err(TryRecvError::Disconnected) => {
+                // A worker that ended without a close waits for nothing.
+                let _ = self.end.try_send(());
+                Progress::Ended
+            }
+        }
+    }
+
+    fn wait(&mut self, _patience: Option<Duration>) {
+        self.arrived = self.roots.recv().ok();
     }
 }
 
@@ -86,12 +121,6 @@ impl Archivist {
     fn snapshot_len(&self) -> u64 {
         // Relaxed: a number on its own, and an older one does no harm.
         self.snapshot_len.load(Ordering::Relaxed)
-    }
-
-    fn run(&self, roots: &Receiver<Arc<Snapshot>>) {
-        for root in roots {
-            self.take(&root);
-        }
     }
 
     /// Takes a snapshot of `root`, which is durable in the log.

@@ -1,8 +1,10 @@
 //! The log as the worker sees it: a record goes in, and what became of it comes back.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use types::effect::{Threads, receive};
 use types::{BatchId, Epoch, LsnRange};
 use wal::{Append, Body, CommitObserver, Group, LogHandle, Recovery, SealedSegment};
 
@@ -34,6 +36,7 @@ pub(super) struct DurableLog {
     handle: LogHandle<()>,
     config: wal::Config,
     outcomes: Receiver<Outcome>,
+    threads: Arc<dyn Threads>,
 }
 
 impl DurableLog {
@@ -42,10 +45,11 @@ impl DurableLog {
         recovery: Recovery,
         config: wal::Config,
         epoch: Epoch,
+        threads: Arc<dyn Threads>,
     ) -> Result<Self, Error> {
         let (sender, outcomes) = mpsc::channel();
         let handle = recovery.start(epoch, Told(sender))?;
-        Ok(Self { handle, config, outcomes })
+        Ok(Self { handle, config, outcomes, threads })
     }
 
     /// The log itself.
@@ -56,7 +60,7 @@ impl DurableLog {
     /// Appends `record` as one frame, and waits until it is durable or refused.
     pub(super) fn append(&self, record: Record) -> Outcome {
         match self.queue(record) {
-            Ok(()) => self.outcomes.recv().unwrap_or(Outcome::Lost),
+            Ok(()) => receive(self.threads.as_ref(), &self.outcomes).unwrap_or(Outcome::Lost),
             Err(error) => Outcome::Refused { reason: error.to_string() },
         }
     }

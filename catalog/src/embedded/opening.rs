@@ -72,7 +72,7 @@ pub(super) fn open(dir: &Path, config: wal::Config, deps: &wal::Deps) -> Result<
     let snapshot_len = base.len;
     let root = base.settle(&snapshots)?;
     tracing::info!(dir = %dir.display(), version, replayed_bytes, "the catalog is open");
-    let log = DurableLog::start(recovery, config, epoch)?;
+    let log = DurableLog::start(recovery, config, epoch, Arc::clone(&deps.threads))?;
     Ok(Opened { root, log, snapshots, snapshot_len, replayed_bytes, lock })
 }
 

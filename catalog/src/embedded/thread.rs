@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
+use types::effect::{Progress, Thread, Threads, Worker};
 use wal::Fatal;
 
 use crate::error::Error;
@@ -12,18 +13,37 @@ use crate::error::Error;
 /// Starts a thread called `name`. If it panics the process ends, and the log is replayed at the
 /// next start: a catalog without its threads would answer nobody and say nothing.
 pub(super) fn start(
-    name: &str,
+    threads: &dyn Threads,
+    name: &'static str,
     fatal: &Arc<dyn Fatal>,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, Error> {
-    let fatal = Arc::clone(fatal);
-    let run = move || {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
-            fatal.end(&wal::Error::Panicked { message: message_of(panic.as_ref()) });
-        }
-    };
-    let started = Builder::new().name(name.to_owned()).spawn(run);
+    worker: impl Worker + 'static,
+) -> Result<Box<dyn Thread>, Error> {
+    let indispensable = Indispensable { worker, fatal: Arc::clone(fatal) };
+    let started = threads.start(name, Box::new(indispensable));
     started.map_err(|error| Error::Busy { reason: format!("no thread can be started: {error}") })
+}
+
+/// A worker whose panic ends the process.
+struct Indispensable<W> {
+    worker: W,
+    fatal: Arc<dyn Fatal>,
+}
+
+impl<W: Worker> Worker for Indispensable<W> {
+    fn step(&mut self) -> Progress {
+        let worker = &mut self.worker;
+        match catch_unwind(AssertUnwindSafe(|| worker.step())) {
+            Ok(progress) => progress,
+            Err(panic) => {
+                let message = message_of(panic.as_ref());
+                self.fatal.end(&wal::Error::Panicked { message })
+            }
+        }
+    }
+
+    fn wait(&mut self, patience: Option<Duration>) {
+        self.worker.wait(patience);
+    }
 }
 
 /// The text of a panic.

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Duration;
 
 use types::Lsn;
-use types::effect::DirLock;
+use types::effect::{self, DirLock, Progress};
 use types::fault::{self, Point};
 
 use crate::config::{Config, Limits};
@@ -18,13 +19,16 @@ use crate::error::Error;
 use crate::published::Published;
 use crate::snapshot::Snapshot;
 
+/// Where the answer to a request to close goes.
+type Closing = Sender<Result<(), Error>>;
+
 /// What the worker is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
     /// A command; boxed, because an end is small.
     Apply(Box<Pending>),
     /// The end, behind all that was queued before it.
-    Close(Sender<Result<(), Error>>),
+    Close(Closing),
 }
 
 /// The worker.
@@ -42,6 +46,8 @@ pub(super) struct Worker {
     root: Arc<Snapshot>,
     published: Arc<Published>,
     requests: Receiver<Request>,
+    /// What came while the thread waited.
+    arrived: Option<Request>,
     log: DurableLog,
     archive: Archive,
     lock: Box<dyn DirLock>,
@@ -56,38 +62,42 @@ impl Worker {
         (requests, published): (Receiver<Request>, Arc<Published>),
     ) -> Result<(), Error> {
         let Opened { root, log, snapshots, snapshot_len, replayed_bytes, lock } = opened;
-        let fatal = Arc::clone(&deps.fatal);
+        let (threads, fatal) = (Arc::clone(&deps.threads), Arc::clone(&deps.fatal));
         let archivist = Archivist::new(snapshots, log.handle().clone(), deps, snapshot_len);
         let after_bytes = config.snapshot_after_bytes;
         let archive = Archive::start(archivist, after_bytes, replayed_bytes)?;
         let limits = config.limits;
-        let worker = Self { limits, root, published, requests, log, archive, lock };
-        thread::start("catalog", &fatal, move || worker.run()).map(drop)
+        let arrived = None;
+        let worker = Self { limits, root, published, requests, arrived, log, archive, lock };
+        thread::start(threads.as_ref(), "catalog", &fatal, Turns(Some(worker))).map(drop)
     }
 
-    fn run(mut self) {
-        while let Ok(request) = self.requests.recv() {
-            let closing = match request {
-                Request::Apply(first) => {
-                    let (batch, closing) = self.gather(*first);
-                    if self.settle(batch).is_break() {
-                        return;
-                    }
-                    closing
+    /// The next request, if there is one.
+    fn next_request(&mut self) -> Result<Request, TryRecvError> {
+        self.arrived.take().map_or_else(|| self.requests.try_recv(), Ok)
+    }
+
+    /// Does what is asked, and what is queued behind it. Breaks at the end, with whoever asked for
+    /// it, if somebody did.
+    fn serve(&mut self, request: Request) -> ControlFlow<Option<Closing>> {
+        let closing = match request {
+            Request::Apply(first) => {
+                let (batch, closing) = self.gather(*first);
+                if self.settle(batch).is_break() {
+                    return ControlFlow::Break(None);
                 }
-                Request::Close(answer) => Some(answer),
-            };
-            if let Some(answer) = closing {
-                let closed = self.close();
-                // Whoever asked may have gone away.
-                let _ = answer.send(closed);
-                return;
+                closing
             }
+            Request::Close(answer) => Some(answer),
+        };
+        match closing {
+            Some(answer) => ControlFlow::Break(Some(answer)),
+            None => ControlFlow::Continue(()),
         }
     }
 
     /// Judges `first` and what is queued behind it, up to a request to close.
-    fn gather(&self, first: Pending) -> (Batch, Option<Sender<Result<(), Error>>>) {
+    fn gather(&self, first: Pending) -> (Batch, Option<Closing>) {
         let mut batch = Batch::on(&self.root);
         batch.judge(first, &self.limits);
         while batch.has_room() {
@@ -139,5 +149,37 @@ impl Worker {
         tracing::info!(version = root.version().get(), "the catalog is closed");
         drop(lock);
         Ok(closed?)
+    }
+}
+
+/// The worker as its thread steps it; nothing once it has ended.
+#[derive(Debug)]
+struct Turns(Option<Worker>);
+
+impl effect::Worker for Turns {
+    fn step(&mut self) -> Progress {
+        let Some(worker) = &mut self.0 else { return Progress::Ended };
+        let closing = match worker.next_request() {
+            Ok(request) => match worker.serve(request) {
+                ControlFlow::Continue(()) => return Progress::Worked,
+                ControlFlow::Break(closing) => closing,
+            },
+            Err(TryRecvError::Empty) => return Progress::Idle(None),
+            // The catalog was dropped.
+            Err(TryRecvError::Disconnected) => None,
+        };
+        let ended = self.0.take();
+        if let (Some(worker), Some(answer)) = (ended, closing) {
+            let closed = worker.close();
+            // Whoever asked may have gone away.
+            let _ = answer.send(closed);
+        }
+        Progress::Ended
+    }
+
+    fn wait(&mut self, _patience: Option<Duration>) {
+        if let Some(worker) = &mut self.0 {
+            worker.arrived = worker.requests.recv().ok();
+        }
     }
 }

@@ -5,5 +5,6 @@ mod conformance;
 mod crash;
 mod embedded;
 mod memory;
+mod one_thread;
 mod planted;
 mod stage;

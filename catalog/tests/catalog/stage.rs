@@ -7,7 +7,7 @@ use std::sync::Arc;
 use catalog::conformance::{add_file, create, database, file, open_log, partition, table};
 use catalog::{Action, AddFile, Command, Config, EmbeddedCatalog, Limits, Snapshot};
 use types::RequestId;
-use types::effect::{Disk, ManualClock, SeededRandomness};
+use types::effect::{Disk, ManualClock, SeededRandomness, SystemThreads};
 use wal::disk::ModelDisk;
 
 /// Where the catalog is.
@@ -28,6 +28,7 @@ pub(crate) fn deps(disk: Arc<dyn Disk>) -> wal::Deps {
         disk,
         clock: Arc::new(ManualClock::at(0)),
         randomness: Arc::new(SeededRandomness::new(7)),
+        threads: Arc::new(SystemThreads),
         fatal: Arc::new(PanicInstead),
     }
 }

@@ -240,7 +240,7 @@ impl<T: Send + 'static> Running<T> {
         let mut thread = self.thread.lock();
         let closed = self.ask(Request::Close);
         // Whoever has an answer waits for nothing but the thread's last step.
-        match thread.take().map(Thread::join) {
+        match thread.take().map(|thread| thread.join()) {
             // Closed before: there is no thread to wait for.
             None => Ok(()),
             Some(Ok(())) => closed,
