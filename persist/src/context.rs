@@ -10,7 +10,6 @@ use tokio::time::timeout;
 use types::LogId;
 
 use crate::config::Config;
-use crate::cpu_pool::CpuPool;
 use crate::deps::Deps;
 use crate::error::Error;
 use crate::format::encoder::Encoder;
@@ -19,12 +18,11 @@ use crate::job::PersistJob;
 use crate::metrics::Metrics;
 use crate::store;
 
-/// Configuration, neighbours, threads and counters.
+/// Configuration, neighbours and counters.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) deps: Deps,
-    pub(crate) cpu: CpuPool,
     pub(crate) encoder: Arc<dyn Encoder>,
     pub(crate) metrics: Metrics,
     /// Set once the prefix is known to be this log's: asked before the first upload, not at the
@@ -48,13 +46,8 @@ pub(crate) enum Fence {
 }
 
 impl Context {
-    pub(crate) fn new(
-        config: Config,
-        deps: Deps,
-        encoder: Arc<dyn Encoder>,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            cpu: CpuPool::start(config.workers)?,
+    pub(crate) fn new(config: Config, deps: Deps, encoder: Arc<dyn Encoder>) -> Self {
+        Self {
             config,
             deps,
             encoder,
@@ -62,7 +55,7 @@ impl Context {
             prefix_claimed: OnceCell::new(),
             fenced_by: OnceLock::new(),
             fenced: watch::Sender::new(false),
-        })
+        }
     }
 
     /// The log and the epoch that each file and each commit carries.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use catalog::CatalogWrite;
 use object_store::ObjectStore;
-use types::effect::{Clock, Randomness};
+use types::effect::{Clock, Pool, Randomness};
 use types::{Epoch, LogId, Lsn, MemoryBudget};
 
 use crate::outcome::PersistObserver;
@@ -29,6 +29,8 @@ pub struct Deps {
     pub epoch: Epoch,
     /// How far the log has got; every commit carries it, so that LSNs are never used twice.
     pub published: Arc<dyn Fn() -> Lsn + Send + Sync>,
+    /// Where files are sorted and encoded, in one piece each.
+    pub cpu: Arc<dyn Pool>,
     /// Accounts for what sorting and encoding hold.
     pub memory: Arc<MemoryBudget>,
 }

@@ -62,29 +62,21 @@ struct Shared {
 }
 
 impl PersistHandle {
-    /// Starts the workers on the current runtime, and threads of their own to sort and encode on.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::CpuPool`] if the threads cannot be started.
+    /// Starts the workers on the current runtime.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
-    pub fn new(config: Config, deps: Deps) -> Result<Self, Error> {
+    pub fn new(config: Config, deps: Deps) -> Self {
         let encoder = FileEncoder { row_group_rows: config.row_group_rows.get() };
         Self::with_encoder(config, deps, Arc::new(encoder))
     }
 
     /// As [`PersistHandle::new`], with another way to encode.
-    pub(crate) fn with_encoder(
-        config: Config,
-        deps: Deps,
-        encoder: Arc<dyn Encoder>,
-    ) -> Result<Self, Error> {
+    pub(crate) fn with_encoder(config: Config, deps: Deps, encoder: Arc<dyn Encoder>) -> Self {
         let permits = Permits::new(&config);
         let (senders, receivers) = queues(config.workers);
-        let context = Arc::new(Context::new(config, deps, encoder)?);
+        let context = Arc::new(Context::new(config, deps, encoder));
         let mut workers = JoinSet::new();
         let abort = receivers
             .into_iter()
@@ -97,7 +89,7 @@ impl PersistHandle {
             workers: tokio::sync::Mutex::new(workers),
             abort,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Self { shared: Arc::new(shared) }
     }
 
     /// Waits for a permit, then queues the job.

@@ -4,7 +4,7 @@
 //! ```text
 //!   PersistHandle ──▶ Permits ──▶ queues ──▶ Worker ──▶ Machine: encode ─▶ upload ─▶ verify ─▶ commit
 //!   (who demands)    Saturation                │                  │          │                  │
-//!                                              ▼               CpuPool   ObjectStore      CatalogWrite
+//!                                              ▼               Pool      ObjectStore      CatalogWrite
 //!                                     PersistObserver
 //!                              (chunks, log tracker, waiters)
 //! ```
@@ -41,6 +41,7 @@ pub mod store;
 mod worker;
 
 pub use config::Config;
+pub use cpu_pool::CpuPool;
 pub use demand::Demand;
 pub use deps::Deps;
 pub use error::Error;

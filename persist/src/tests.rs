@@ -30,10 +30,15 @@ use types::{
 use crate::fixture::{Row, database, job_from, table, tag};
 use crate::format::encoder::{Encoder, FileEncoder};
 use crate::store::{FaultyStore, OWNER, take_over};
-use crate::{Config, Deps, Outcome, PersistHandle, PersistJob, PersistObserver, Receipt, Settled};
+use crate::{
+    Config, CpuPool, Deps, Outcome, PersistHandle, PersistJob, PersistObserver, Receipt, Settled,
+};
 
 /// Longer than anything here takes: a test that would wait for ever fails by it.
 const HANGS_AFTER: Duration = Duration::from_secs(120);
+
+/// So many files are encoded at once, whatever the number of workers.
+const CPU_THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
 /// A catalog with one table, a store, and who is told of jobs that ended.
 #[derive(Debug)]
@@ -42,6 +47,7 @@ struct World {
     store: Arc<FaultyStore>,
     observer: Arc<Recorder>,
     randomness: Arc<SeededRandomness>,
+    cpu: Arc<CpuPool>,
     memory: Arc<MemoryBudget>,
 }
 
@@ -68,6 +74,7 @@ async fn world(seed: u64, more_tags: &[&str]) -> World {
         store: FaultyStore::new(),
         observer: Arc::default(),
         randomness: Arc::new(SeededRandomness::new(seed)),
+        cpu: Arc::new(CpuPool::start(CPU_THREADS).expect("threads start")),
         memory: MemoryBudget::new(1 << 20),
     };
     let column = |name: &str, kind| ColumnDef { name: tag(name), kind };
@@ -105,6 +112,7 @@ impl World {
             log: log(number),
             epoch: Epoch::new(1),
             published: Arc::new(|| Lsn::new(1_000_000)),
+            cpu: Arc::clone(&self.cpu) as _,
             memory: Arc::clone(&self.memory),
         }
     }
@@ -112,7 +120,7 @@ impl World {
     /// The handle of log 1, registered.
     async fn handle(&self, config: &Config) -> PersistHandle {
         self.open_log(1, 1).await;
-        owning(PersistHandle::new(config.clone(), self.deps(1)).expect("starts")).await
+        owning(PersistHandle::new(config.clone(), self.deps(1))).await
     }
 
     /// The handles of log 1 and log 2, registered. Each believes that the prefix is its own: the
@@ -121,7 +129,7 @@ impl World {
         let first = self.handle(config).await;
         self.open_log(2, 1).await;
         take_over(&*self.store, log(2)).await.expect("the store works");
-        let second = PersistHandle::new(config.clone(), self.deps(2)).expect("starts");
+        let second = PersistHandle::new(config.clone(), self.deps(2));
         [first, owning(second).await]
     }
 
@@ -134,7 +142,7 @@ impl World {
         self.open_log(1, 1).await;
         let encoder = around(FileEncoder { row_group_rows: config.row_group_rows.get() });
         let handle = PersistHandle::with_encoder(config.clone(), self.deps(1), encoder);
-        owning(handle.expect("starts")).await
+        owning(handle).await
     }
 
     /// The objects of the store, but for the one that names its owner.

@@ -68,6 +68,9 @@ impl Worker {
     }
 
     /// The next job: one whose pause is over, which has waited longest, or one from the queues.
+    ///
+    /// Always in this order, which a seed replays. The queues do not starve: a job that fails again
+    /// pauses again, and those that are postponed hold permits that are counted.
     async fn next(&mut self) -> Option<TakenJob> {
         let Self { context, queue, postponed } = self;
         tokio::select! {

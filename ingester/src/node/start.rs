@@ -50,6 +50,8 @@ pub struct Deps {
     pub catalog: Arc<dyn CatalogWrite>,
     /// Where files go.
     pub store: Arc<dyn ObjectStore>,
+    /// Where files are sorted and encoded.
+    pub cpu: Arc<dyn Pool>,
     /// Measures ages; orders nothing.
     pub clock: Arc<dyn Clock>,
     /// Draws ids.
@@ -146,7 +148,7 @@ impl Parts {
             dropper: dropper.clone(),
             settled: settled.clone(),
         };
-        let handle = persist_handle(&config, &deps, &opened, &published, completion)?;
+        let handle = persist_handle(&config, &deps, &opened, &published, completion);
         handle.register(registry);
         let gate = Arc::new(Gate::new(
             Arc::clone(&state),
@@ -321,7 +323,7 @@ fn persist_handle(
     opened: &OpenedLog,
     published: &PublishedLsn,
     completion: Completion,
-) -> Result<PersistHandle, Error> {
+) -> PersistHandle {
     let published = published.clone();
     let deps = persist::Deps {
         catalog: Arc::clone(&deps.catalog),
@@ -332,9 +334,10 @@ fn persist_handle(
         log: opened.id,
         epoch: opened.epoch,
         published: Arc::new(move || published.get()),
+        cpu: Arc::clone(&deps.cpu),
         memory: Arc::clone(&deps.memory),
     };
-    Ok(PersistHandle::new(config.persist.clone(), deps)?)
+    PersistHandle::new(config.persist.clone(), deps)
 }
 
 /// Requests and the buffer have what the floors of queries and persist jobs leave; at least a

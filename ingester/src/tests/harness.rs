@@ -10,7 +10,7 @@ use catalog::{CatalogRead, CatalogWrite};
 use object_store::memory::InMemory;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
-use types::effect::{ManualClock, Pool, SeededRandomness};
+use types::effect::{InPlace, ManualClock, Pool, SeededRandomness, SystemThreads};
 use types::seam::DmlError;
 use types::{
     BatchId, Chunk, ColumnDef, ColumnKind, ColumnName, FieldType, LsnRange, MemoryBudget,
@@ -85,6 +85,7 @@ impl Harness {
             disk: Arc::new(RealDisk),
             clock: Arc::clone(&self.clock) as _,
             randomness: Arc::clone(&self.randomness) as _,
+            threads: Arc::new(SystemThreads),
             fatal: Arc::new(PanicOnFatal),
         }
     }
@@ -105,6 +106,7 @@ impl Harness {
             wal: self.wal_deps(),
             catalog: Arc::clone(&self.catalog) as Arc<dyn CatalogWrite>,
             store: Arc::clone(&self.store) as _,
+            cpu: Arc::new(InPlace),
             clock: Arc::clone(&self.clock) as _,
             randomness: Arc::clone(&self.randomness) as _,
             pool: Arc::new(BlockingPool),

@@ -1,4 +1,4 @@
-//! The first stage: sort and encode on the CPU pool.
+//! The first stage: sort and encode on the pool for it.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use types::fault::{self, Bug};
 use types::{FileId, SortKey};
 
 use super::{Machine, Stage};
+use crate::cpu_pool::run;
 use crate::error::Error;
 use crate::format::encoder::Draft;
 use crate::outcome::Outcome;
@@ -32,7 +33,8 @@ impl Machine {
         // left. What frees memory never waits for memory.
         self.memory.set_anyway(2 * self.job.size_bytes());
         let begin = self.context.now();
-        let file = self.context.cpu.run(move || encoder.encode(&draft)).await?;
+        let cpu = self.context.deps.cpu.as_ref();
+        let file = run(cpu, move || encoder.encode(&draft)).await?;
         self.memory.set_anyway(file.bytes.len() as u64);
         self.context.metrics.encode_seconds.observe(self.context.seconds_since(begin));
         Ok(Stage::Upload { file, known })

@@ -82,7 +82,7 @@ async fn files_in_a_local_store_are_where_their_keys_say() {
     let disk = Arc::new(wal::disk::RealDisk);
     let store = DurableLocalStore::open(&dir.path().join("objects"), disk).expect("opens");
     let deps = Deps { store: Arc::new(store), ..world.deps(1) };
-    let handle = PersistHandle::new(config(1), deps).expect("starts");
+    let handle = PersistHandle::new(config(1), deps);
     let file = committed(handle.enqueue(job(1), Demand::Request).await).await;
     let on_disk = std::fs::metadata(dir.path().join("objects").join(&file.path)).expect("is there");
     assert_eq!(on_disk.len(), file.bytes);
@@ -95,7 +95,7 @@ async fn a_log_that_does_not_own_the_prefix_uploads_nothing_and_says_whose_it_is
     committed(first.enqueue(job(1), Demand::Request).await).await;
     let before = world.store.keys().await;
     world.open_log(2, 1).await;
-    let second = PersistHandle::new(config(2), world.deps(2)).expect("starts");
+    let second = PersistHandle::new(config(2), world.deps(2));
     for first_lsn in [11, 21] {
         let receipt = second.enqueue(job(first_lsn), Demand::Request).await;
         let refused = in_time(receipt).await.expect_err("the prefix is another log's");
@@ -124,7 +124,7 @@ fn check_owned(error: &Error) {
 async fn a_prefix_is_claimed_as_soon_as_its_store_answers() {
     let world = world(47, &[]).await;
     world.open_log(1, 1).await;
-    let handle = PersistHandle::new(config(2), world.deps(1)).expect("starts");
+    let handle = PersistHandle::new(config(2), world.deps(1));
     world.store.set_down(true);
     let receipts =
         [handle.enqueue(job(1), Demand::Age).await, handle.enqueue(job(11), Demand::Age).await];

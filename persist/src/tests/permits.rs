@@ -90,7 +90,7 @@ async fn observers_are_told_once_a_job_and_before_its_permit_comes_back() {
     let chain: Vec<Arc<dyn PersistObserver>> =
         vec![Arc::clone(&looking) as _, Arc::clone(&recorder) as _];
     let deps = Deps { observer: Arc::new(chain), ..world.deps(1) };
-    let handle = PersistHandle::new(depth(1), deps).expect("starts");
+    let handle = PersistHandle::new(depth(1), deps);
     looking.handle.set(handle.clone()).expect("is set once");
     for first in [1, 11, 21] {
         // Waits for the permit of the job before.
@@ -114,7 +114,7 @@ async fn an_observer_that_panics_takes_no_worker_along() {
     let world = world(33, &[]).await;
     world.open_log(1, 1).await;
     let deps = Deps { observer: Arc::new(Panics), ..world.deps(1) };
-    let handle = PersistHandle::new(depth(1), deps).expect("starts");
+    let handle = PersistHandle::new(depth(1), deps);
     for first in [1, 11] {
         committed(in_time(handle.enqueue(job(first), Demand::Request)).await).await;
     }
