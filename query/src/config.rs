@@ -7,7 +7,7 @@ use std::time::Duration;
 use catalog::CatalogRead;
 use object_store::ObjectStore;
 use types::MemoryBudget;
-use types::effect::{Clock, Randomness};
+use types::effect::{Clock, Pool, Randomness};
 use types::seam::QueryExec;
 
 /// The limits of queries. None has a default here: the server's flags have them.
@@ -41,6 +41,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Chance: for the ids of queries.
     pub randomness: Arc<dyn Randomness>,
+    /// Where rows are sorted, decoded and laid out.
+    pub pool: Arc<dyn Pool>,
     /// The budget of the process.
     pub memory: Arc<MemoryBudget>,
 }

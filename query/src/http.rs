@@ -100,7 +100,8 @@ async fn answer(
     watch.about(request.database.as_str(), &request.sql);
     let answer = engine.query(request).instrument(watch.span()).await?;
     let renderer = format.renderer(&answer.schema, engine.memory_pool())?;
-    let body = body::start(answer.stream, renderer, Arc::clone(watch)).await?;
+    let pool = Arc::clone(&engine.deps().pool);
+    let body = body::start(answer.stream, renderer, Arc::clone(watch), pool).await?;
     Ok(([(CONTENT_TYPE, format.content_type())], body).into_response())
 }
 

@@ -23,6 +23,7 @@ pub mod flight;
 mod front;
 pub mod http;
 mod merge;
+mod on_pool;
 mod predicate;
 pub mod proto;
 pub mod request;

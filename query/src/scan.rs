@@ -34,6 +34,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 use types::TableSchema;
+use types::effect::Pool;
 use types::seam::TableReader;
 
 use crate::error::Error;
@@ -58,6 +59,8 @@ pub(crate) struct ScanInput {
     pub(crate) reader: Arc<dyn TableReader>,
     /// Where the files are.
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// Where rows are sorted and decoded.
+    pub(crate) pool: Arc<dyn Pool>,
 }
 
 /// The scan as a node of a physical plan.
@@ -80,6 +83,7 @@ struct Shared {
     predicate: KeyPredicate,
     reader: Arc<dyn TableReader>,
     store: Arc<dyn ObjectStore>,
+    pool: Arc<dyn Pool>,
     files_pruned: usize,
 }
 
@@ -102,6 +106,7 @@ impl PartitionScan {
             predicate: input.predicate,
             reader: input.reader,
             store: input.store,
+            pool: input.pool,
         };
         Self {
             shared: Arc::new(shared),
@@ -198,6 +203,7 @@ impl ExecutionPlan for PartitionScan {
         }
         let reading = Reading {
             store: Arc::clone(&self.shared.store),
+            pool: Arc::clone(&self.shared.pool),
             schema: Arc::clone(&self.shared.schema),
             predicate: self.shared.predicate.clone(),
             memory: Arc::clone(context.memory_pool()),

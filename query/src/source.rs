@@ -18,7 +18,7 @@ use catalog::{File, FileKind};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
-use tokio::task::JoinError;
+use types::effect::Pool;
 use types::fault::{self, Bug};
 use types::{Batch, Chunk, Lsn, SortKey, TableSchema, Term};
 
@@ -38,6 +38,8 @@ pub(crate) type BatchStream = BoxStream<'static, Result<RecordBatch, Error>>;
 pub(crate) struct Reading {
     /// Where the files are.
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// Where rows are sorted and decoded.
+    pub(crate) pool: Arc<dyn Pool>,
     /// The columns of the table.
     pub(crate) schema: Arc<TableSchema>,
     /// What the query wants of the primary key.
@@ -146,11 +148,6 @@ impl SourceRows {
             }
         };
         counter.add(batches.iter().map(|batch| batch.rows()).sum());
-        Sorted::new(batches, key.clone(), memory).await
+        Sorted::new(batches, key.clone(), memory, reading.pool.as_ref()).await
     }
-}
-
-/// The error of work whose runtime ended before it.
-fn stopped(error: &JoinError) -> Error {
-    Error::Fault { reason: error.to_string() }
 }

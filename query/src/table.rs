@@ -61,6 +61,7 @@ impl TableProvider for ForebayTable {
             visits,
             reader,
             store: Arc::clone(&self.view.store),
+            pool: Arc::clone(&self.view.pool),
         };
         let streams_max = session.config().target_partitions();
         Ok(Arc::new(PartitionScan::new(input, streams_max)))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use catalog::{Database, Snapshot};
 use object_store::ObjectStore;
+use types::effect::Pool;
 use types::seam::{QueryError, QueryReader};
 use types::{CatalogVersion, DatabaseName, LogId, Position};
 
@@ -28,6 +29,8 @@ pub(crate) struct View {
     pub(crate) log: LogId,
     /// Where the files are.
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// Where rows are sorted and decoded.
+    pub(crate) pool: Arc<dyn Pool>,
 }
 
 impl View {
@@ -55,6 +58,7 @@ impl View {
             reader,
             log: deps.buffer.log().0,
             store: Arc::clone(&deps.store),
+            pool: Arc::clone(&deps.pool),
         })
     }
 }

@@ -10,7 +10,7 @@ use catalog::{
 };
 use object_store::memory::InMemory;
 use types::batch::{BatchBuilder, FieldValue, TagSetBuilder};
-use types::effect::{ManualClock, SeededRandomness};
+use types::effect::{InPlace, ManualClock, SeededRandomness};
 use types::partition::DAY_NS;
 use types::schema::TableChange;
 use types::seam::{PartitionRef, QueryError, QueryExec, QueryReader, TableReader};
@@ -130,6 +130,7 @@ fn engine(catalog: Arc<MemoryCatalog>, clock: Arc<ManualClock>, buffer: Buffer) 
         store: Arc::new(InMemory::new()),
         clock,
         randomness: Arc::new(SeededRandomness::new(1)),
+        pool: Arc::new(InPlace),
         memory: MemoryBudget::new(256 * 1024 * 1024),
     };
     QueryEngine::new(config, deps).expect("an engine")

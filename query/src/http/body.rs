@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use axum::body::{Body, Bytes};
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use types::effect::Pool;
 
 use super::format::Renderer;
 use crate::error::Error;
 use crate::front::{Watch, contained};
+use crate::on_pool::on_pool;
 
 /// How many rows are rendered at a time. At a few hundred bytes a row a chunk stays below a
 /// megabyte, however large the batches of the query are.
 const ROWS_PER_CHUNK: usize = 1024;
 
-/// Starts to render `rows`, and returns once there is a first chunk.
+/// Starts to render `rows`, and returns once there is a first chunk. What is laid out at once is laid
+/// out on `pool`.
 ///
 /// # Errors
 ///
@@ -26,8 +28,10 @@ pub(super) async fn start(
     rows: SendableRecordBatchStream,
     renderer: Box<dyn Renderer>,
     watch: Arc<Watch>,
+    pool: Arc<dyn Pool>,
 ) -> Result<Body, Error> {
-    let rendering = Rendering { rows, slices: VecDeque::new(), renderer: Some(renderer) };
+    let renderer = Some(renderer);
+    let rendering = Rendering { rows, slices: VecDeque::new(), renderer, pool };
     let mut chunks = Box::pin(contained(rendering.into_stream()));
     let first = stream::iter(chunks.next().await.transpose()?.map(Ok));
     let rest = chunks.inspect_err(move |error| watch.failed(error));
@@ -36,13 +40,12 @@ pub(super) async fn start(
 
 /// What stands after the last row. A table is laid out only now, and all of it: that is not done
 /// on the threads that serve requests. The work keeps its memory with it if nobody waits any more.
-async fn finish(mut renderer: Box<dyn Renderer>) -> Result<Vec<u8>, Error> {
-    let laid_out = SpawnedTask::spawn_blocking(move || {
+async fn finish(mut renderer: Box<dyn Renderer>, pool: &dyn Pool) -> Result<Vec<u8>, Error> {
+    let lay_out = move || {
         renderer.finish()?;
         Ok::<_, Error>(renderer.take())
-    });
-    let finished = laid_out.join_unwind().await;
-    finished.map_err(|cancelled| Error::Fault { reason: cancelled.to_string() })?
+    };
+    on_pool(pool, lay_out).await?
 }
 
 /// A query's rows on their way through a renderer.
@@ -52,6 +55,7 @@ struct Rendering {
     slices: VecDeque<RecordBatch>,
     /// `None` once the end is rendered.
     renderer: Option<Box<dyn Renderer>>,
+    pool: Arc<dyn Pool>,
 }
 
 impl Rendering {
@@ -76,7 +80,7 @@ impl Rendering {
                     self.renderer = Some(renderer);
                     chunk
                 }
-                None => finish(renderer).await?,
+                None => finish(renderer, self.pool.as_ref()).await?,
             };
             if !chunk.is_empty() {
                 return Ok(Some(chunk.into()));

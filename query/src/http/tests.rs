@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use types::DatabaseName;
-use types::effect::SeededRandomness;
+use types::effect::{InPlace, SeededRandomness};
 
 use super::format::Format;
 use super::*;
@@ -185,7 +185,8 @@ async fn an_error_after_the_first_row_breaks_the_body_off() {
         let renderer = format.renderer(&schema, &memory).expect("a renderer");
         let engine = Fixture::new().await.engine;
         let watch = Watch::start(&engine, &RequestId::new(None, &SeededRandomness::new(1)));
-        let mut body = body::start(rows, renderer, watch).await.expect("the first row is there");
+        let body = body::start(rows, renderer, watch, Arc::new(InPlace)).await;
+        let mut body = body.expect("the first row is there");
         let first = body.frame().await.expect("a frame").expect("the first row");
         assert!(first.data_ref().is_some_and(|data| data.contains(&b'1')), "{format:?}");
         let broken = body.frame().await.expect("no proper end").expect_err("an error");

@@ -12,15 +12,15 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use bytes::Bytes;
 use catalog::File;
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::memory_pool::MemoryReservation;
 use types::batch::{FieldValue, TagSetBuilder};
 use types::name::TIME;
 use types::{Batch, BatchBuilder, ColumnKind, ColumnName, FieldType, TableSchema};
 
+use super::Reading;
 use super::stored_file::StoredFile;
-use super::{Reading, stopped};
 use crate::error::Error;
+use crate::on_pool::on_pool;
 
 /// How a file of the IPC file format begins; the stream format has no such mark.
 const FILE_FORMAT_MARK: &[u8] = b"ARROW1";
@@ -37,8 +37,7 @@ pub(super) async fn read(
     let schema = Arc::clone(&reading.schema);
     // Decoding goes on when the query is cancelled, and the account with it.
     let decode = move || decode(bytes, &schema).map(|rows| (rows, memory));
-    let decoded = SpawnedTask::spawn_blocking(decode).join_unwind().await;
-    let decoded = decoded.map_err(|error| stopped(&error))?;
+    let decoded = on_pool(reading.pool.as_ref(), decode).await?;
     let (rows, memory) = decoded.map_err(|source| Error::Corrupt {
         path: file.path.clone(),
         expected: "Arrow IPC of the table's columns",

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::memory_pool::MemoryReservation;
 use futures::{StreamExt, stream};
 use types::batch::merge::MergeError;
+use types::effect::Pool;
 use types::{Batch, SortKey, batch};
 
 use super::own_rows::own_rows;
-use super::{BATCH_ROWS, BatchStream, stopped};
+use super::{BATCH_ROWS, BatchStream};
 use crate::error::Error;
+use crate::on_pool::on_pool;
 
 /// Rows of one partition, sorted, one a point, with the memory that they occupy.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ impl Sorted {
         batches: Vec<Arc<Batch>>,
         key: SortKey,
         memory: MemoryReservation,
+        pool: &dyn Pool,
     ) -> Result<Self, Error> {
         let size: u64 = batches.iter().map(|batch| batch.size_bytes()).sum();
         // All rows once as one batch, and once more in their new order.
@@ -38,8 +40,7 @@ impl Sorted {
             memory.resize(usize::try_from(batch.size_bytes()).unwrap_or(usize::MAX));
             Ok::<_, MergeError>(Self { batch, _memory: memory })
         };
-        let sorted = SpawnedTask::spawn_blocking(sort).join_unwind().await;
-        sorted.map_err(|error| stopped(&error))?.map_err(|error| not_one_table(&error))
+        on_pool(pool, sort).await?.map_err(|error| not_one_table(&error))
     }
 
     /// How many points there are.

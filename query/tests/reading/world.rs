@@ -23,7 +23,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use query::{Answer, Config, Deps, Error, QueryEngine, Request};
 use types::batch::{FieldValue, TagSetBuilder, merge};
-use types::effect::{ManualClock, SeededRandomness};
+use types::effect::{InPlace, ManualClock, SeededRandomness};
 use types::schema::arrow_field;
 use types::{
     Batch, BatchBuilder, CatalogVersion, Chunk, ColumnDef, ColumnKind, ColumnName, DatabaseId,
@@ -121,6 +121,7 @@ impl World {
             store: Arc::clone(&store) as _,
             clock: Arc::new(ManualClock::at(1_357_020_000_000_000_000)),
             randomness: Arc::new(SeededRandomness::new(1)),
+            pool: Arc::new(InPlace),
             memory: MemoryBudget::new(1024 * MIB),
         };
         let engine = QueryEngine::new(config, deps).expect("DataFusion starts");
