@@ -11,6 +11,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use tokio::time::{Instant, timeout_at};
 use types::Reservation;
+use types::effect::Pool;
 use types::seam::MemoryGate;
 
 use crate::edge::on_cpu;
@@ -42,7 +43,8 @@ pub(crate) struct WriteBody {
     pub(crate) sent_in: Duration,
 }
 
-/// Reads a body of at most `limit` bytes, as it comes and inflated alike.
+/// Reads a body of at most `limit` bytes, as it comes and inflated alike. A long one is inflated on
+/// `pool`.
 ///
 /// Memory for the first step is waited for, before anything is read; what the body needs beyond it
 /// is there or the request is refused.
@@ -53,6 +55,7 @@ pub(crate) struct WriteBody {
 /// [`Error::NoMemory`] and busy sinks; what is wrong with the body.
 pub(crate) async fn read_body(
     gate: &dyn MemoryGate,
+    pool: &dyn Pool,
     headers: &HeaderMap,
     body: Body,
     limit: u64,
@@ -71,7 +74,7 @@ pub(crate) async fn read_body(
         return Ok(received.finish(sent_in));
     }
     let work = received.bytes.len().saturating_mul(GZIP_RATIO_MAX);
-    let inflated = on_cpu(work, move || inflate(received)).await??;
+    let inflated = on_cpu(pool, work, move || inflate(received)).await??;
     Ok(inflated.finish(sent_in))
 }
 

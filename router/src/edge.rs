@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use catalog::CatalogWrite;
 use prometheus_client::registry::Registry;
-use types::effect::{Clock, Randomness};
+use types::effect::{Clock, Pool, Randomness};
 use types::seam::{DmlError, DmlSink, MemoryGate, PersistNow};
 use types::{BatchId, DatabaseName, Position, Write};
 
@@ -44,6 +44,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// The ids of new databases, tables and requests.
     pub randomness: Arc<dyn Randomness>,
+    /// Where requests are parsed that take long.
+    pub pool: Arc<dyn Pool>,
 }
 
 /// The edge; all its doors (HTTP, gRPC) share one.

@@ -12,7 +12,7 @@ use catalog::{Action, CatalogRead, CatalogWrite, Command, MemoryCatalog};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use types::batch::FieldColumn;
-use types::effect::{ManualClock, SeededRandomness};
+use types::effect::{InPlace, ManualClock, SeededRandomness};
 use types::schema::{ColumnKind, SchemaChange, TableChange};
 use types::seam::{DmlError, DmlSink, MemoryGate, PersistNow, PersistNowError};
 use types::{
@@ -61,6 +61,7 @@ impl World {
             persist: Arc::clone(&persist) as Arc<dyn PersistNow>,
             clock: Arc::new(ManualClock::at(NOW_NS)),
             randomness: Arc::new(SeededRandomness::new(1)),
+            pool: Arc::new(InPlace),
         };
         let mut registry = Registry::default();
         Self {

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::stream;
 use http::HeaderValue;
+use types::effect::InPlace;
 use types::{MemoryBudget, MemoryOwner};
 
 use super::*;
@@ -44,7 +45,7 @@ async fn read(
     body: Body,
 ) -> (Result<WriteBody, Error>, BudgetGate) {
     let gate = BudgetGate { budget: MemoryBudget::new(budget) };
-    let read = read_body(&gate, headers, body, LIMIT).await;
+    let read = read_body(&gate, &InPlace, headers, body, LIMIT).await;
     (read, gate)
 }
 
@@ -141,7 +142,8 @@ async fn what_cannot_grow_gives_all_back() {
     // What others hold now may be there for the next try.
     let gate = BudgetGate { budget: MemoryBudget::new(200_000) };
     let others = gate.budget.reserve_anyway(MemoryOwner::Buffer, 130_000);
-    let refused = read_body(&gate, &HeaderMap::new(), chunked(&text, 1_000).0, LIMIT).await;
+    let body = chunked(&text, 1_000).0;
+    let refused = read_body(&gate, &InPlace, &HeaderMap::new(), body, LIMIT).await;
     assert!(matches!(refused, Err(Error::NoMemory { .. })));
     assert_eq!(gate.budget.used(), others.bytes());
     let (refused, _) = read(10, &headers(&[(CONTENT_LENGTH, "90000")]), Body::from(text)).await;

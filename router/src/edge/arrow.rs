@@ -104,7 +104,7 @@ impl Edge {
             let limits = &edge.config().limits;
             plan_arrow(&view, limits, &tables, memory, &*edge.deps().randomness)
         };
-        on_cpu(bytes, plan).await?
+        on_cpu(self.deps().pool.as_ref(), bytes, plan).await?
     }
 }
 

@@ -95,6 +95,6 @@ impl Edge {
             edge.metrics().parse_time(time);
             plan
         };
-        on_cpu(write.body.bytes.len(), plan).await?
+        on_cpu(self.deps().pool.as_ref(), write.body.bytes.len(), plan).await?
     }
 }

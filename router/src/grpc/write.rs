@@ -63,7 +63,8 @@ impl WriteDoor {
             let tables = request.tables.into_iter();
             tables.map(|table| decode_table(table, &mut text_left)).collect()
         };
-        let tables: Result<Vec<ArrowTable>, Error> = on_cpu(bytes, decode).await?;
+        let pool = self.edge.deps().pool.as_ref();
+        let tables: Result<Vec<ArrowTable>, Error> = on_cpu(pool, bytes, decode).await?;
         let write = ArrowWrite { database, tables: tables?, batch_id, memory, answer_by };
         self.edge.write_arrow(write).await
     }

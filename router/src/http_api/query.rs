@@ -36,7 +36,8 @@ async fn params_of(edge: &Edge, request: Request) -> Result<Params, Error> {
     if !is_form(&head.headers) {
         return Ok(params);
     }
-    let form = read_body(&*edge.deps().gate, &head.headers, body, FORM_BYTES_MAX).await?;
+    let deps = edge.deps();
+    let form = read_body(&*deps.gate, &*deps.pool, &head.headers, body, FORM_BYTES_MAX).await?;
     Ok(params.or(Params::of_form(&form.bytes)))
 }
 

@@ -52,7 +52,8 @@ async fn write(edge: &Arc<Edge>, endpoint: Endpoint, request: Request) -> Result
     let target = target(endpoint, request.uri())?;
     let (head, body) = request.into_parts();
     let limit = edge.config().body_bytes_max;
-    let body = read_body(&*edge.deps().gate, &head.headers, body, limit).await?;
+    let deps = edge.deps();
+    let body = read_body(&*deps.gate, &*deps.pool, &head.headers, body, limit).await?;
     edge.metrics().read(endpoint, body.bytes.len() as u64);
     let write = LineWrite {
         database: target.database,
