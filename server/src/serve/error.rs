@@ -46,6 +46,9 @@ pub(crate) enum Error {
     /// The local object store could not be opened, or belongs to another log.
     #[error("cannot use the object store")]
     LocalStore(#[from] persist::Error),
+    /// The threads that sort and encode could not be started.
+    #[error("cannot persist")]
+    CpuPool(#[source] persist::Error),
     /// A store in memory was asked for beside data that is on disk.
     #[error(
         "memory:// is refused: {} holds data whose files would be missing after a restart",
@@ -75,7 +78,7 @@ pub(crate) enum Error {
     },
     /// A task of this program ended before its time.
     #[error("a task of the server ended early")]
-    Task(#[from] JoinError),
+    Task,
 }
 
 impl Error {
@@ -94,9 +97,9 @@ impl Error {
             Self::Catalog(error) => error.into(),
             Self::Ingester(error) => error.into(),
             Self::Failed(error) => Code::from(&**error),
-            Self::LocalStore(error) => error.kind().into(),
+            Self::LocalStore(error) | Self::CpuPool(error) => error.kind().into(),
             Self::MemoryBesideData { .. } => Code::Usage,
-            Self::Task(_) | Self::Listener { .. } => Code::Internal,
+            Self::Task | Self::Listener { .. } => Code::Internal,
             _ => Code::Failure,
         }
     }

@@ -6,14 +6,15 @@ use catalog::{CatalogWrite, EmbeddedCatalog};
 use ingester::Ingester;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
+use persist::CpuPool;
 use prometheus_client::registry::Registry;
 use types::MemoryBudget;
-use types::effect::{Clock, Disk, Randomness};
+use types::effect::{Clock, Disk, Lost, Pool, Randomness, SystemThreads, offload};
 use wal::disk::RealDisk;
 
 use super::{Error, store};
 use crate::config::ServeConfig;
-use crate::effect::{OsRandomness, SystemClock};
+use crate::effect::{BlockingPool, OsRandomness, SystemClock};
 
 /// A catalog, an ingester and a store, with the effects that all share.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Node {
     pub(super) memory: Arc<MemoryBudget>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) randomness: Arc<dyn Randomness>,
+    pub(super) pool: Arc<dyn Pool>,
     pub(super) registry: Arc<Mutex<Registry>>,
 }
 
@@ -41,41 +43,47 @@ impl Node {
     ) -> Result<Self, Error> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let randomness: Arc<dyn Randomness> = Arc::new(OsRandomness);
+        let pool: Arc<dyn Pool> = Arc::new(BlockingPool::current());
+        let cpu = CpuPool::start(config.persist_workers).map_err(Error::CpuPool)?;
         let memory = MemoryBudget::new(config.memory_budget.0);
         let wal_deps = wal::Deps {
             disk: Arc::new(RealDisk),
             clock: Arc::clone(&clock),
             randomness: Arc::clone(&randomness),
+            threads: Arc::new(SystemThreads),
             fatal: Arc::new(wal::ExitProcess),
         };
-        let catalog = open_catalog(config, wal_deps.clone()).await?;
+        let catalog = open_catalog(config, wal_deps.clone(), pool.as_ref()).await?;
         let mut registry = Registry::default();
         let deps = ingester::Deps {
             wal_dir: config.data_dir.join("wal"),
             wal: wal_deps,
             catalog: Arc::clone(&catalog) as Arc<dyn CatalogWrite>,
             store: Arc::clone(&store),
+            cpu: Arc::new(cpu),
+            pool: Arc::clone(&pool),
             clock: Arc::clone(&clock),
             randomness: Arc::clone(&randomness),
             memory: Arc::clone(&memory),
         };
         let ingester = ingester::start(ingester_config(config), deps, &mut registry).await?;
         let registry = Arc::new(Mutex::new(registry));
-        Ok(Self { catalog, ingester, store, memory, clock, randomness, registry })
+        Ok(Self { catalog, ingester, store, memory, clock, randomness, pool, registry })
     }
 
     /// Closes the log, then the catalog.
     pub(super) async fn close(self) -> Result<(), Error> {
         self.ingester.close().await?;
         let catalog = Arc::clone(&self.catalog);
-        tokio::task::spawn_blocking(move || catalog.close()).await??;
-        Ok(())
+        let closed = offload(self.pool.as_ref(), move || catalog.close()).await;
+        Ok(closed.map_err(|Lost| Error::Task)??)
     }
 }
 
 async fn open_catalog(
     config: &ServeConfig,
     deps: wal::Deps,
+    pool: &dyn Pool,
 ) -> Result<Arc<EmbeddedCatalog>, Error> {
     let dir = config.data_dir.join("catalog");
     let limits = catalog::Limits {
@@ -85,7 +93,8 @@ async fn open_catalog(
     };
     let catalog_config = catalog::Config { limits, ..catalog::Config::default() };
     let open = move || EmbeddedCatalog::open(dir, &catalog_config, deps);
-    Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
+    let opened = offload(pool, open).await.map_err(|Lost| Error::Task)?;
+    Ok(Arc::new(opened?))
 }
 
 fn ingester_config(config: &ServeConfig) -> ingester::Config {

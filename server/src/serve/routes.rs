@@ -40,6 +40,7 @@ fn edge(config: &ServeConfig, node: &Node) -> Arc<Edge> {
         persist: node.ingester.persist(),
         clock: Arc::clone(&node.clock),
         randomness: Arc::clone(&node.randomness),
+        pool: Arc::clone(&node.pool),
     };
     Edge::new(config.edge(), deps, &mut node.registry.lock())
 }
@@ -59,6 +60,7 @@ fn engine(config: &ServeConfig, node: &Node) -> Result<QueryEngine, Error> {
         store: Arc::clone(&node.store),
         clock: Arc::clone(&node.clock),
         randomness: Arc::clone(&node.randomness),
+        pool: Arc::clone(&node.pool),
         memory: Arc::clone(&node.memory),
     };
     Ok(QueryEngine::new(query_config, deps)?)
