@@ -193,9 +193,10 @@ mod tests {
     #[test]
     fn whoever_waits_for_a_thread_of_the_system_blocks() {
         let (sender, numbers) = channel();
-        let sending = std::thread::spawn(move || sender.send(7));
-        assert_eq!(receive(&SystemThreads, &numbers), Ok(7));
-        sending.join().expect("no panic").expect("somebody waits");
-        assert_eq!(receive(&SystemThreads, &numbers), Err(RecvError));
+        std::thread::scope(|scope| {
+            scope.spawn(move || sender.send(7).expect("somebody waits"));
+            assert_eq!(receive(&SystemThreads, &numbers), Ok(7));
+            assert_eq!(receive(&SystemThreads, &numbers), Err(RecvError));
+        });
     }
 }
