@@ -21,6 +21,7 @@ const ROUNDS: usize = 5;
 const LINES: f64 = 362_891.0;
 
 /// What `run` gives, and how long it took.
+#[allow(clippy::disallowed_methods, reason = "figures are times")]
 fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     let begin = Instant::now();
     let done = run();

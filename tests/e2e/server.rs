@@ -63,6 +63,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    #[allow(clippy::disallowed_methods, reason = "the whole program is not replayed")]
     fn start(data_dir: &Path, flags: &[&str], wait: Wait) -> Self {
         let mut child = Command::new(&*FOREBAY)
             .args(["serve", "--bind", "127.0.0.1:0", "--log-format", "json", "--data-dir"])
@@ -91,6 +92,7 @@ impl Server {
     }
 
     /// Runs a client command against this server.
+    #[allow(clippy::disallowed_methods, reason = "the whole program is not replayed")]
     pub(crate) fn run(&self, words: &[&str], input: &[u8]) -> Output {
         let mut child = self.begin(words);
         let mut stdin = child.stdin.take().expect("is piped");

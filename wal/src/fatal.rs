@@ -31,6 +31,7 @@ pub trait Fatal: Debug + Send + Sync {
 pub struct ExitProcess;
 
 impl Fatal for ExitProcess {
+    #[allow(clippy::disallowed_methods, reason = "this is the real end of the process")]
     fn end(&self, error: &Error) -> ! {
         let code = exit_code(error);
         let watch = std::thread::Builder::new().name("wal-exit".to_owned());

@@ -67,6 +67,7 @@ impl CommitObserver<Sender<LsnRange>> for Answers {
     fn sealed(&mut self, _segment: &SealedSegment) {}
 }
 
+#[allow(clippy::disallowed_methods, reason = "threads of the system go by the clock of the system")]
 fn deps(seed: u64) -> Deps {
     Deps {
         disk: Arc::new(RealDisk),

@@ -56,6 +56,10 @@ impl DurableLocalStore {
         Ok(Self { root: resolved_root(&files)?, files: Arc::new(files), disk })
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the rest of the store does the same within object_store"
+    )]
     async fn sync(&self, location: &Path) -> Result<()> {
         let file = self.files.path_to_filesystem(location)?;
         let (disk, root) = (Arc::clone(&self.disk), self.root.clone());

@@ -164,6 +164,7 @@ struct Sending {
 
 /// Sends what the reader finds until the first error, which leaves the rest unsent; `tally` has
 /// what was settled before it.
+#[allow(clippy::disallowed_methods, reason = "a command of the client, which nobody replays")]
 async fn send_all(
     sending: Sending,
     sender: &Sender,

@@ -12,12 +12,14 @@ pub(crate) struct SystemClock {
 
 impl SystemClock {
     /// A clock whose monotonic face begins at zero now.
+    #[allow(clippy::disallowed_methods, reason = "this is the real clock")]
     pub(crate) fn new() -> Self {
         Self { start: Instant::now() }
     }
 }
 
 impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "this is the real clock")]
     fn now_ns(&self) -> i64 {
         // A machine that believes to live before 1970 or after 2262 is given the nearest end.
         let nanos = match SystemTime::now().duration_since(UNIX_EPOCH) {

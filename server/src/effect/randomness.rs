@@ -8,6 +8,7 @@ use types::effect::Randomness;
 pub(crate) struct OsRandomness;
 
 impl Randomness for OsRandomness {
+    #[allow(clippy::disallowed_methods, reason = "this is the real chance")]
     fn next_u64(&self) -> u64 {
         rand::random()
     }

@@ -72,6 +72,7 @@ impl Server {
 }
 
 /// Looks at a condition until it holds.
+#[allow(clippy::disallowed_methods, reason = "the whole program goes by the clock of the system")]
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {

@@ -93,6 +93,7 @@ impl Batches {
     }
 
     /// Adds lines to `open` until it is full or due, or a line comes that does not belong to it.
+    #[allow(clippy::disallowed_methods, reason = "a command of the client, which nobody replays")]
     fn fill(&mut self, open: &mut Open) {
         let due = Instant::now() + self.open_max;
         while open.lines.len() < self.lines_max.get() && open.body.len() < BATCH_BYTES_MAX {
