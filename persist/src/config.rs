@@ -6,8 +6,8 @@ use std::time::Duration;
 /// Sizes and times of the persist actor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Jobs that run at once; as many threads that sort and encode have something to do. Default: the
-    /// cores of the machine.
+    /// Jobs that run at once; as many threads that sort and encode have something to do. Default:
+    /// the cores of the machine.
     pub workers: NonZeroUsize,
     /// Jobs outstanding at once, whatever queue they are in. Default 250.
     pub queue_depth: NonZeroUsize,

@@ -110,9 +110,9 @@ impl<J> WorkerQueue<J> {
             return Some(job);
         }
         let Self { own, global, wanted_in_a_row } = self;
-        // In this order and not by lot, so that a seed replays it. Nobody starves: housekeeping has had
-        // its turn above, and what is in the global queue is taken by whichever worker has nothing of
-        // its own.
+        // In this order and not by lot, so that a seed replays it. Nobody starves: housekeeping has
+        // had its turn above, and what is in the global queue is taken by whichever worker has
+        // nothing of its own.
         let (job, is_wanted) = tokio::select! {
             biased;
             Some(job) = own.wanted.recv() => (job, true),

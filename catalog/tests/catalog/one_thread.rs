@@ -1,5 +1,5 @@
-//! The catalog on one thread: whoever waits makes the steps of the others, so that a run is the same
-//! each time.
+//! The catalog on one thread: whoever waits makes the steps of the others, so that a run is the
+//! same each time.
 
 use std::fmt;
 use std::io;

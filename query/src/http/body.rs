@@ -18,8 +18,8 @@ use crate::on_pool::on_pool;
 /// megabyte, however large the batches of the query are.
 const ROWS_PER_CHUNK: usize = 1024;
 
-/// Starts to render `rows`, and returns once there is a first chunk. What is laid out at once is laid
-/// out on `pool`.
+/// Starts to render `rows`, and returns once there is a first chunk. What is laid out at once is
+/// laid out on `pool`.
 ///
 /// # Errors
 ///
