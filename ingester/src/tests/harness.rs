@@ -47,6 +47,7 @@ impl wal::Fatal for PanicOnFatal {
 pub(super) struct BlockingPool;
 
 impl Pool for BlockingPool {
+    #[allow(clippy::disallowed_methods, reason = "the pool of these tests")]
     fn spawn(&self, work: Box<dyn FnOnce() + Send>) {
         drop(tokio::task::spawn_blocking(work));
     }
