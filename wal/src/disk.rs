@@ -8,8 +8,9 @@ mod model;
 mod real;
 
 pub use durable::{create_dir_all, rename};
+pub(crate) use errno::lacks_descriptor;
 pub use errno::{Operation, Response, respond};
 pub use io::{ReadAt, read_exact_at, read_full_at, write_all_at};
 #[cfg(any(test, feature = "model"))]
-pub use model::{Cut, ModelDisk};
+pub use model::{Cut, Errno, ModelDisk};
 pub use real::RealDisk;

@@ -69,9 +69,8 @@ pub enum Response {
 /// What the log does when `operation` fails with `error`.
 pub fn respond(operation: Operation, error: &io::Error) -> Response {
     use io::ErrorKind::{Interrupted, QuotaExceeded, StorageFull};
-    let no_descriptor = matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
     match (operation, error.kind()) {
-        (Operation::Open | Operation::Create, _) if no_descriptor => Response::DiskFull,
+        (Operation::Open | Operation::Create, _) if lacks_descriptor(error) => Response::DiskFull,
         // An interrupted sync may have dropped pages like any other that failed.
         (Operation::Read | Operation::Write, Interrupted) => Response::Retry,
         (
@@ -85,6 +84,11 @@ pub fn respond(operation: Operation, error: &io::Error) -> Response {
         }
         _ => Response::Fatal,
     }
+}
+
+/// True if there was no descriptor. The answer is that to a full disk, but no room made helps.
+pub(crate) fn lacks_descriptor(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
 }
 
 #[cfg(test)]

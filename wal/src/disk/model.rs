@@ -29,7 +29,8 @@ use types::effect::{
 };
 
 use super::errno::Operation;
-use faults::{EIO, Faults};
+pub use faults::Errno;
+use faults::{Faults, Slowness};
 use image::{Image, Inode, Node};
 use journal::{Change, Journal};
 
@@ -61,6 +62,7 @@ struct State {
     unreadable: BTreeSet<Inode>,
     calls: u64,
     faults: Faults,
+    slowness: Option<Slowness>,
     randomness: SeededRandomness,
 }
 
@@ -77,6 +79,7 @@ impl ModelDisk {
                 unreadable: BTreeSet::new(),
                 calls: 0,
                 faults: Faults::default(),
+                slowness: None,
                 randomness: SeededRandomness::new(seed),
             })),
         }
@@ -107,6 +110,7 @@ impl ModelDisk {
             unreadable: state.unreadable.clone(),
             calls: 0,
             faults: state.faults.of_the_machine(),
+            slowness: state.slowness.clone(),
             randomness: SeededRandomness::new(randomness.next_u64()),
         };
         Self { state: Arc::new(Mutex::new(after)) }
@@ -199,12 +203,30 @@ impl ModelDisk {
 
 impl State {
     /// Counts a call, and fails it if the process is dead.
-    fn call(&mut self) -> io::Result<()> {
+    fn count(&mut self) -> io::Result<()> {
         self.calls += 1;
-        match self.faults.die_at {
-            Some(call) if self.calls >= call => Err(io::Error::other("the process is dead")),
-            _ => Ok(()),
+        if self.faults.die_at.is_some_and(|call| self.calls >= call) {
+            return Err(io::Error::other("the process is dead"));
         }
+        self.fill_if_due();
+        Ok(())
+    }
+
+    /// Counts a call, and fails it if it is to fail.
+    fn call(&mut self, operation: Operation) -> io::Result<()> {
+        self.count()?;
+        self.faults.error_of(operation, self.calls).map_or(Ok(()), Err)
+    }
+
+    /// Counts a sync, and lets its time pass; the error, if it is to fail.
+    fn call_sync(&mut self, operation: Operation) -> io::Result<Option<io::Error>> {
+        self.count()?;
+        if let Some(slowness) = &self.slowness {
+            slowness.pass();
+        }
+        let alone = self.faults.error_of(operation, self.calls);
+        let counted = self.faults.sync_error();
+        Ok(alone.or(counted))
     }
 
     fn change(&mut self, change: Change) {
@@ -250,23 +272,25 @@ impl State {
 impl Disk for ModelDisk {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
-        state.call()?;
+        state.call(Operation::Create)?;
         state.cache.check_free(dir)?;
+        state.check_room_for_name(dir)?;
         state.change(Change::Link { path: dir.to_owned(), node: Node::Dir });
         Ok(())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DiskEntry>> {
         let mut state = self.state.lock();
-        state.call()?;
+        state.call(Operation::Read)?;
         state.cache.list(dir)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state.lock();
-        state.call()?;
+        state.call(Operation::Create)?;
         state.cache.check_free(path)?;
         state.faults.check_descriptors()?;
+        state.check_room_for_name(path)?;
         let inode = state.next_inode;
         state.next_inode += 1;
         // The inode itself is there from now on, empty; only its name can get lost.
@@ -277,7 +301,7 @@ impl Disk for ModelDisk {
 
     fn open(&self, path: &Path, _access: Access) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state.lock();
-        state.call()?;
+        state.call(Operation::Open)?;
         let inode = state.cache.inode(path).ok_or(io::ErrorKind::NotFound)?;
         state.faults.check_descriptors()?;
         Ok(self.file(inode))
@@ -285,15 +309,16 @@ impl Disk for ModelDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
-        state.call()?;
+        state.call(Operation::Rename)?;
         let inode = state.cache.inode(from).ok_or(io::ErrorKind::NotFound)?;
+        state.check_room_for_name(to)?;
         state.change(Change::Rename { from: from.to_owned(), to: to.to_owned(), inode });
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
-        state.call()?;
+        state.call(Operation::Remove)?;
         state.cache.inode(path).ok_or(io::ErrorKind::NotFound)?;
         state.change(Change::Unlink { path: path.to_owned() });
         Ok(())
@@ -301,9 +326,9 @@ impl Disk for ModelDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
-        state.call()?;
+        let error = state.call_sync(Operation::SyncDir)?;
         state.cache.list(dir)?;
-        if let Some(error) = state.faults.sync_error() {
+        if let Some(error) = error {
             // Names are journalled, so they are not forgotten: they stay as they are, not durable.
             return Err(error);
         }
@@ -315,7 +340,7 @@ impl Disk for ModelDisk {
 
     fn lock_dir(&self, dir: &Path, mode: LockMode) -> io::Result<Box<dyn DirLock>> {
         let mut state = self.state.lock();
-        state.call()?;
+        state.call(Operation::Lock)?;
         state.cache.list(dir)?;
         if mode == LockMode::Shared {
             return Ok(Box::new(ModelLock { owner: None }));
@@ -343,15 +368,15 @@ struct ModelFile {
 impl DiskFile for ModelFile {
     fn len(&self) -> io::Result<u64> {
         let mut state = self.disk.state.lock();
-        state.call()?;
+        state.call(Operation::Read)?;
         Ok(state.cache.bytes(self.inode).len() as u64)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state.lock();
-        state.call()?;
+        state.call(Operation::Read)?;
         if state.unreadable.contains(&self.inode) {
-            return Err(io::Error::from_raw_os_error(EIO));
+            return Err(Errno::Io.error());
         }
         let held = state.cache.bytes(self.inode);
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(held.len());
@@ -362,7 +387,7 @@ impl DiskFile for ModelFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state.lock();
-        state.call()?;
+        state.call(Operation::Write)?;
         let len = state.share(bytes.len())?;
         let len = state.fitting(self.inode, offset, len)?;
         let (inode, bytes) = (self.inode, bytes[..len].to_vec());
@@ -372,7 +397,7 @@ impl DiskFile for ModelFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.disk.state.lock();
-        state.call()?;
+        state.call(Operation::Truncate)?;
         let inode = self.inode;
         state.change(Change::SetLen { inode, len });
         Ok(())
@@ -380,9 +405,9 @@ impl DiskFile for ModelFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state.lock();
-        state.call()?;
+        let error = state.call_sync(Operation::Sync)?;
         let belongs = |change: &Change| change.inode() == Some(self.inode);
-        if let Some(error) = state.faults.sync_error() {
+        if let Some(error) = error {
             state.journal.take(belongs);
             return Err(error);
         }

@@ -87,6 +87,15 @@ impl Image {
         self.files.get(&inode).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// How many names there are, directories and the root included.
+    pub(super) fn names(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(super) fn has_name(&self, path: &Path) -> bool {
+        self.nodes.contains_key(path)
+    }
+
     /// Bytes of the files that have a name.
     pub(super) fn used(&self) -> u64 {
         let bytes = |node: &Node| match node {
