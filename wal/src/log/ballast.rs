@@ -7,7 +7,7 @@ use std::sync::Arc;
 use types::effect::{Access, Disk};
 
 use super::spare::{DiskFailure, write_zeros};
-use crate::disk::{Operation, Response};
+use crate::disk::Operation;
 
 /// The file's name in the log's directory.
 pub(crate) const BALLAST_NAME: &str = "ballast";
@@ -25,13 +25,14 @@ impl Ballast {
         Self { disk, dir, size }
     }
 
-    /// Makes sure that the file is there in full; on a full disk there is none at all.
+    /// Makes sure that the file is there in full; on a full disk there is none at all. Where there
+    /// is only no descriptor for it, what there is of it stays.
     pub(crate) fn keep(&self) -> Result<(), DiskFailure> {
         if self.size == 0 {
             return Ok(());
         }
         let kept = self.write();
-        if kept.as_ref().is_err_and(|failure| failure.response() == Response::DiskFull) {
+        if kept.as_ref().is_err_and(DiskFailure::found_no_room) {
             self.free()?;
         }
         kept

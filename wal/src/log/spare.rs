@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use types::effect::{Access, Disk, DiskFile, Progress, Threads, Worker};
 
-use crate::disk::{Operation, Response, respond, write_all_at};
+use crate::disk::{Operation, Response, lacks_descriptor, respond, write_all_at};
 use crate::error::Error;
 use crate::format::SegmentHeader;
 
@@ -34,6 +34,12 @@ impl DiskFailure {
 
     pub(crate) fn response(&self) -> Response {
         respond(self.operation, &self.source)
+    }
+
+    /// True if there was no room. For want of a descriptor the log waits just the same, but what
+    /// has blocks already keeps them: to give them away would not help.
+    pub(crate) fn found_no_room(&self) -> bool {
+        self.response() == Response::DiskFull && !lacks_descriptor(&self.source)
     }
 }
 
@@ -65,11 +71,7 @@ impl SpareMaker {
     fn make(&self, header: SegmentHeader) -> Result<Spare, DiskFailure> {
         let path = self.dir.join(SPARE_NAME);
         let made = self.write(&path, header);
-        // One that could not be opened keeps its blocks: there was no descriptor for it.
-        let does_not_fit = |failure: &DiskFailure| {
-            failure.response() == Response::DiskFull && failure.operation != Operation::Open
-        };
-        if made.as_ref().is_err_and(does_not_fit) {
+        if made.as_ref().is_err_and(DiskFailure::found_no_room) {
             // Best effort: a spare that stays is written over by the next attempt.
             let _ = self.disk.remove(&path);
         }

@@ -4,6 +4,7 @@ mod behaviour;
 mod crash;
 mod disk_full;
 mod ending;
+mod faults;
 mod iox;
 mod oracle;
 mod planted;

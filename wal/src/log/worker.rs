@@ -58,10 +58,10 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         match begun {
             Ok(()) => {}
             Err(Failure::Fatal(error)) => return Err(error),
-            Err(Failure::DiskFull) if self.writer.open.is_some() => {
+            Err(_) if self.writer.open.is_some() => {
                 tracing::warn!("there is no room for the ballast");
             }
-            Err(Failure::DiskFull) => self.enter_disk_full(),
+            Err(failure) => self.survive(failure),
         }
         self.publish_status();
         Ok(())
@@ -192,6 +192,7 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
                 self.free_ballast();
                 self.probe_interval = interval;
             }
+            Err(Failure::NoDescriptor) => self.probe_interval = interval,
             Err(Failure::Fatal(error)) => self.fatal.end(&error),
         }
         // Now and not before: a look at a slow disk may take longer than the interval.
@@ -203,7 +204,11 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
     fn survive(&mut self, failure: Failure) {
         match failure {
             Failure::Fatal(error) => self.fatal.end(&error),
-            Failure::DiskFull => self.enter_disk_full(),
+            Failure::DiskFull => {
+                self.enter_disk_full();
+                self.free_ballast();
+            }
+            Failure::NoDescriptor => self.enter_disk_full(),
         }
         self.tell_sealed();
         self.publish_status();
@@ -213,7 +218,6 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         self.room.set_disk_full(true);
         self.last_active = self.clock.monotonic();
         tracing::warn!("the disk of the log is full, refusing appends");
-        self.free_ballast();
     }
 
     fn free_ballast(&self) {

@@ -36,6 +36,8 @@ const BUFFER_KEPT_MAX: usize = 8 << 20;
 pub(crate) enum Failure {
     /// There is no room; what was promised is safe, and nothing else was kept.
     DiskFull,
+    /// There is no descriptor for the next segment, or for what keeps room; the rest is as above.
+    NoDescriptor,
     /// Nothing can be promised any more.
     Fatal(Error),
 }
@@ -45,10 +47,11 @@ impl From<DiskFailure> for Failure {
         if failure.response() != Response::DiskFull {
             return Self::Fatal(failure.into());
         }
+        let found_no_room = failure.found_no_room();
         let DiskFailure { operation, path, source } = failure;
         let path = path.display();
         tracing::warn!(%operation, %path, error = %source, "the log found no room");
-        Self::DiskFull
+        if found_no_room { Self::DiskFull } else { Self::NoDescriptor }
     }
 }
 

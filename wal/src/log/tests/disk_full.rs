@@ -231,3 +231,45 @@ fn a_segment_that_finds_no_descriptor_is_waited_for_as_room_is() {
     log.append(3, 20);
     assert_eq!(ids_after_a_cut(&machine), [1, 3]);
 }
+
+#[test]
+fn a_ballast_that_finds_no_descriptor_stays_where_it_is() {
+    let config = Config { ballast_size: 3000, ..small() };
+    let (machine, mut log) = machine(config, 1 << 20);
+    log.append(1, 20);
+    machine.disk.set_out_of_descriptors(true);
+    log.rotate().expect("a frame");
+    wait(&machine, &mut log, 1);
+    assert!(log.running.state().disk_full);
+    let ballast = || machine.disk.read("/data/wal/ballast".as_ref()).map(|bytes| bytes.len());
+    assert_eq!(ballast(), Some(3000), "to free it would find no descriptor");
+    machine.disk.set_out_of_descriptors(false);
+    wait(&machine, &mut log, 2);
+    log.append(3, 20);
+    assert_eq!(ballast(), Some(3000));
+}
+
+/// Loki's #12583, Prometheus' #7835, influxdb's #24460: a part of a frame stayed and more was written
+/// behind it, or nothing could be written again without a restart.
+#[test]
+fn b7_a_full_disk_in_the_middle_of_an_append_leaves_nothing_and_is_resumed_without_a_restart() {
+    let mut refused = 0;
+    for free in (0..6000_u64).step_by(100) {
+        let (machine, mut log) = machine(small(), free);
+        log.append(1, 100);
+        log.queue(2, 5000, 1).expect("the log has room");
+        log.settle();
+        if log.committed().len() == 2 {
+            continue;
+        }
+        refused += 1;
+        assert_eq!(log.recorder.told.lock().refused, [2]);
+        assert!(matches!(log.queue(3, 20, 1), Err(Error::DiskFull)));
+        assert_eq!(ids_after_a_cut(&machine), [1], "{free} bytes");
+        machine.disk.set_capacity(None);
+        wait(&machine, &mut log, 1);
+        log.append(4, 100);
+        assert_eq!(ids_after_a_cut(&machine), [1, 4], "{free} bytes");
+    }
+    assert!((10..60).contains(&refused), "{refused} of 60 sizes were too small");
+}
