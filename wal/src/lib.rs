@@ -131,5 +131,5 @@ pub use format::Body;
 pub use frames::{Frame, Frames};
 pub use log::{Append, CommitObserver, CommittedFrame, Group, LogHandle, LogState, Space};
 pub use recovery::Recovery;
-pub use segment::{SealedSegment, SegmentName, SegmentSummary, Torn};
+pub use segment::{KeptTail, SealedSegment, SegmentName, SegmentSummary, Torn, TornTails};
 pub use vouched::Vouched;

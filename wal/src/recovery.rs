@@ -14,8 +14,12 @@
 //!
 //! The newest segment is always rewritten: after an fsync that failed, the kernel holds pages that
 //! look clean and never reached the disk, and no later fsync writes them. A second crash at any
-//! step finds either the segment as it was or the whole new one.
+//! step finds either the segment as it was or the whole new one. The new one needs room: what the
+//! disk has, the spare, or what the ballast gives back. Where there is none at all the segment is
+//! written over itself, with the seal last; a second crash then finds the segment as it was, or less
+//! of the group that nobody was told of. So no start is refused because the disk is full.
 
+mod in_place;
 mod repair;
 mod rewrite;
 mod survey;
@@ -37,7 +41,7 @@ use crate::error::Error;
 use crate::format::Link;
 use crate::frames::Frames;
 use crate::log::{CommitObserver, LogHandle, Origin};
-use crate::segment::{SegmentName, SegmentSummary};
+use crate::segment::{SegmentName, SegmentSummary, TornTails};
 use crate::vouched::Vouched;
 
 pub(crate) use survey::Survey;
@@ -56,6 +60,7 @@ pub struct Recovery {
     segments: Vec<SegmentSummary>,
     /// Segments that never came to hold a frame, under [`SegmentName::unused`].
     unused: Vec<SegmentName>,
+    torn: TornTails,
 }
 
 impl Recovery {
@@ -65,7 +70,7 @@ impl Recovery {
     ///
     /// [`Error::Locked`] if another process has it. [`Error::Corrupt`], [`Error::AnotherLog`] and
     /// [`Error::UnknownEpoch`] if the bytes are not what was promised; then no segment was changed.
-    /// [`Error::Io`] if the disk fails, or is too full to make the newest segment whole.
+    /// [`Error::Io`] if the disk fails. A full one does not: what recovery needs is there already.
     pub fn open(
         dir: impl AsRef<Path>,
         config: Config,
@@ -81,6 +86,7 @@ impl Recovery {
         let mut classified = survey.classify(Some(&vouched), config.frame_raw_len_max)?;
         drop(survey);
         check(dir, &classified, &vouched)?;
+        let torn = TornTails::of(&classified.segments);
         repair::make_durable(&deps, dir, &mut classified, &mut unused)?;
         let retired = unused.iter().map(|name| name.epoch).max().unwrap_or(Epoch::ZERO);
         let log = classified.log.or(vouched.log).unwrap_or_else(|| draw_log_id(&deps));
@@ -93,6 +99,7 @@ impl Recovery {
             next_seq,
             segments: classified.segments,
             unused,
+            torn,
             config,
             deps,
         };
@@ -102,6 +109,8 @@ impl Recovery {
             segments = recovery.segments.len(),
             next_lsn = recovery.next_lsn().get(),
             verdict = ?classified.verdict,
+            torn_tails = torn.count,
+            torn_bytes = torn.bytes,
             "the log is recovered"
         );
         Ok(recovery)
@@ -120,6 +129,12 @@ impl Recovery {
     /// The LSN that the next batch gets: above all that the segments or the catalog know.
     pub const fn next_lsn(&self) -> Lsn {
         self.link.lsn.next()
+    }
+
+    /// What was cut off: a crash left it, and nobody was told of it. It is kept in files that end in
+    /// `.torn`, unless the disk was full.
+    pub const fn torn_tails(&self) -> TornTails {
+        self.torn
     }
 
     /// The segments with frames, oldest first; none of them will change any more.

@@ -37,6 +37,11 @@ impl SegmentName {
         format!("{self}{TORN_ENDING}")
     }
 
+    /// The segment whose [`SegmentName::torn`] `name` is.
+    pub(crate) fn parse_torn(name: &str) -> Option<Self> {
+        Self::parse(name.strip_suffix(TORN_ENDING)?)
+    }
+
     /// The name of a segment without frames: it keeps the number until the next one has its own.
     pub(crate) fn unused(self) -> String {
         format!("{self}{UNUSED_ENDING}")
@@ -68,6 +73,42 @@ pub struct Torn {
     pub at: u64,
     /// How many, up to the last that is not zero.
     pub bytes: u64,
+}
+
+/// The torn tails that one recovery met: what a crash left, and nobody was told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TornTails {
+    /// How many segments ended in one.
+    pub count: u64,
+    /// Bytes that were cut off.
+    pub bytes: u64,
+}
+
+impl TornTails {
+    /// Those of `segments`.
+    pub(crate) fn of(segments: &[SegmentSummary]) -> Self {
+        let torn = segments.iter().filter_map(|segment| segment.torn);
+        torn.fold(Self::default(), |sum, torn| Self {
+            count: sum.count + 1,
+            bytes: sum.bytes + torn.bytes,
+        })
+    }
+}
+
+/// The bytes of a torn tail, kept in a file beside the segment that they were cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptTail {
+    /// The segment; it may be dropped since.
+    pub segment: SegmentName,
+    /// The bytes kept.
+    pub bytes: u64,
+}
+
+impl KeptTail {
+    /// The name of the file.
+    pub fn file_name(&self) -> String {
+        self.segment.torn()
+    }
 }
 
 /// What there is to know about a segment without reading it.
@@ -120,6 +161,8 @@ mod tests {
         assert_eq!(SegmentName::seq_in(&name.torn()), Some(name.seq));
         assert_eq!(SegmentName::seq_in(&name.unused()), Some(name.seq));
         assert_eq!(SegmentName::parse_unused(&name.unused()), Some(name));
+        assert_eq!(SegmentName::parse_torn(&name.torn()), Some(name));
+        assert_eq!(SegmentName::parse_torn(&name.unused()), None);
         assert_eq!(SegmentName::parse(&name.unused()), None);
     }
 }

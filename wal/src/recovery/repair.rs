@@ -39,7 +39,6 @@ pub(super) fn make_durable(
         }
         if let Some(link) = classified.link {
             classified.link = Some(rewrite(disk, dir, newest, link, classified.sealed)?);
-            classified.sealed = true;
         }
     }
     for segment in &frameless {

@@ -1,4 +1,5 @@
-//! Writes the good prefix of a segment anew, sealed, and puts it in the segment's place.
+//! Writes the good prefix of a segment anew, sealed, and puts it in the segment's place; where there
+//! is no room for a second copy of it, it is made durable where it stands.
 
 use std::io;
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::path::Path;
 use types::effect::{Access, Disk, DiskFile};
 use types::fault::{self, Bug, Point};
 
+use super::in_place;
 use super::repair::remove_if_there;
 use crate::classify::Why;
 use crate::disk::{Operation, ReadAt, Response, respond, write_all_at};
@@ -40,19 +42,28 @@ pub(super) fn rewrite(
     let old = disk.open(&path, Access::Read).map_err(Error::io(Operation::Open, &path))?;
     let mut window = Window::new(&old).map_err(Error::io(Operation::Read, &path))?;
     let mut tail = Vec::new();
-    let link = if sealed { link } else { seal(&mut window, &path, link, &mut tail)? };
+    let end = if sealed { link } else { seal(&mut window, &path, link, &mut tail)? };
     let source = Prefix { len: segment.bytes, tail: &tail };
     let new = write_somewhere(disk, dir, &mut window, &source)?;
     if let Some(torn) = segment.torn {
         keep_torn(disk, dir, segment.name(), &old, torn)?;
     }
-    fault::reach(Point::RewriteBefore);
-    disk.rename(&dir.join(new), &path).map_err(Error::io(Operation::Rename, &path))?;
+    let is_sealed = match new {
+        Some(new) => {
+            fault::reach(Point::RewriteBefore);
+            let renamed = disk.rename(&dir.join(new), &path);
+            renamed.map_err(Error::io(Operation::Rename, &path)).map(|()| true)?
+        }
+        None => in_place::make_durable(disk, &path, &mut window, &source)?,
+    };
     if !fault::is_planted(Bug::NoDirectoryFsync) {
         disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
     }
+    if !is_sealed {
+        return Ok(link);
+    }
     segment.bytes += tail.len() as u64;
-    Ok(link)
+    Ok(end)
 }
 
 /// Encodes the seal behind the last frame, in the segment's own epoch.
@@ -72,19 +83,19 @@ fn seal(
 }
 
 /// What the new file holds: so many bytes of the old one, then the tail.
-struct Prefix<'a> {
-    len: u64,
-    tail: &'a [u8],
+pub(super) struct Prefix<'a> {
+    pub(super) len: u64,
+    pub(super) tail: &'a [u8],
 }
 
-/// Writes and syncs the new file wherever there is room for it; returns its name.
+/// Writes and syncs the new file wherever there is room for it; returns its name, or nothing if there
+/// is no room anywhere.
 fn write_somewhere(
     disk: &dyn Disk,
     dir: &Path,
     window: &mut Window<impl ReadAt>,
     source: &Prefix<'_>,
-) -> Result<&'static str, Error> {
-    let mut full = None;
+) -> Result<Option<&'static str>, Error> {
     for room in [Room::Disk, Room::Spare, Room::Ballast] {
         let name = if room == Room::Spare { SPARE_NAME } else { REWRITE_NAME };
         let path = dir.join(name);
@@ -92,22 +103,18 @@ fn write_somewhere(
             continue;
         };
         match write(file.as_ref(), window, source) {
-            Ok(()) => return Ok(name),
-            Err(Failed { operation, source }) => {
-                let response = respond(operation, &source);
-                let error = Error::io(operation, &path)(source);
-                if response != Response::DiskFull {
-                    return Err(error);
-                }
+            Ok(()) => return Ok(Some(name)),
+            Err(failed) if failed.found_no_room() => {
                 tracing::warn!(?room, "the disk is too full to make the newest segment whole here");
-                full = Some(error);
             }
+            Err(failed) => return Err(failed.on(&path)),
         }
-        if room == Room::Disk {
+        // A spare keeps the blocks that it has, for the next segment.
+        if room != Room::Spare {
             remove_if_there(disk, &path)?;
         }
     }
-    Err(full.unwrap_or(Error::DiskFull))
+    Ok(None)
 }
 
 /// An empty file, or one with blocks to write over; `None` if this way is not open.
@@ -142,18 +149,27 @@ fn make_room(disk: &dyn Disk, dir: &Path, room: Room) -> Result<Option<Box<dyn D
 }
 
 /// A disk call that failed.
-struct Failed {
+pub(super) struct Failed {
     operation: Operation,
     source: io::Error,
 }
 
 impl Failed {
-    const fn at(operation: Operation) -> impl FnOnce(io::Error) -> Self {
+    pub(super) const fn at(operation: Operation) -> impl FnOnce(io::Error) -> Self {
         move |source| Self { operation, source }
+    }
+
+    pub(super) fn on(self, path: &Path) -> Error {
+        Error::io(self.operation, path)(self.source)
+    }
+
+    pub(super) fn found_no_room(&self) -> bool {
+        respond(self.operation, &self.source) == Response::DiskFull
     }
 }
 
-fn write(
+/// Writes and syncs a file that holds nothing but `source`.
+pub(super) fn write(
     file: &dyn DiskFile,
     window: &mut Window<impl ReadAt>,
     source: &Prefix<'_>,
@@ -189,13 +205,11 @@ pub(super) fn keep_torn(
     remove_if_there(disk, &path)?;
     let kept = copy_torn(disk, &path, old, torn);
     match kept {
-        Err(Failed { operation, source }) => {
-            if respond(operation, &source) != Response::DiskFull {
-                return Err(Error::io(operation, &path)(source));
-            }
+        Err(failed) if failed.found_no_room() => {
             tracing::warn!(segment = %name, "the disk is too full to keep the torn bytes");
             remove_if_there(disk, &path)
         }
+        Err(failed) => Err(failed.on(&path)),
         Ok(()) => Ok(()),
     }
 }

@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use types::SegmentSeq;
-use types::effect::{Access, Disk, DiskFile};
+use types::effect::{Access, Disk, DiskEntry, DiskFile};
 use types::fault::{self, Bug};
 
 use crate::classify::{Classified, Image, classify};
 use crate::disk::{Operation, ReadAt};
 use crate::error::Error;
-use crate::segment::SegmentName;
+use crate::segment::{KeptTail, SegmentName};
 use crate::vouched::Vouched;
 
 /// The segments of a directory in the order of their numbers, and what the other names tell.
@@ -19,6 +19,7 @@ pub(crate) struct Survey<'d> {
     segments: Vec<(SegmentName, Source<'d>)>,
     highest_seq: Option<SegmentSeq>,
     unused: Vec<SegmentName>,
+    kept: Vec<KeptTail>,
 }
 
 /// Where the bytes of a segment come from.
@@ -79,6 +80,7 @@ impl<'d> Survey<'d> {
             segments: Vec::new(),
             highest_seq: names.clone().filter_map(SegmentName::seq_in).max(),
             unused: names.clone().filter_map(SegmentName::parse_unused).collect(),
+            kept: entries.iter().filter(|entry| !entry.is_dir).filter_map(kept_tail).collect(),
         };
         let mut names: Vec<_> = names.filter_map(SegmentName::parse).collect();
         names.sort();
@@ -111,8 +113,17 @@ impl<'d> Survey<'d> {
         }
     }
 
+    /// The torn tails that earlier recoveries kept, in the order of their files' names.
+    pub(crate) fn kept(&self) -> &[KeptTail] {
+        &self.kept
+    }
+
     /// The segments that an earlier recovery found without frames, and that no start removed.
     pub(crate) fn unused(&self) -> &[SegmentName] {
         &self.unused
     }
+}
+
+fn kept_tail(entry: &DiskEntry) -> Option<KeptTail> {
+    Some(KeptTail { segment: SegmentName::parse_torn(&entry.name)?, bytes: entry.len })
 }

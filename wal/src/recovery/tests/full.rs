@@ -1,13 +1,15 @@
-//! Recovery on a full disk: into the spare, into room that the ballast makes, or not at all.
+//! Recovery on a full disk: into the spare, into room that the ballast makes, or where it stands.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use types::effect::SeededRandomness;
+use types::effect::{Randomness, SeededRandomness};
 use types::{ErrorKind, Lsn};
 
 use crate::config::Config;
-use crate::disk::Cut;
+use crate::disk::{Cut, Errno, Operation};
 use crate::harness::{DIR, Machine, frames_of, small};
+use crate::segment::TornTails;
 use crate::vouched::Vouched;
 
 /// A log that was killed, on a disk that is full to the last byte.
@@ -45,11 +47,169 @@ fn the_ballast_makes_room_for_it() {
     assert_eq!(machine.disk.read(&Path::new(DIR).join("ballast")), None);
 }
 
+/// What the next process finds on a disk that has no byte to spare.
+fn ids_on_full(machine: &Machine, cut: Cut, chance: &SeededRandomness) -> Vec<u64> {
+    let disk = machine.disk.after(cut, chance);
+    disk.set_capacity(Some(disk.used()));
+    let machine = Machine::with(disk, machine.config.clone());
+    let recovery = machine.recover(Vouched::by_snapshot(Lsn::ZERO)).expect("it recovers");
+    frames_of(&recovery).into_iter().map(|(_, id)| id).collect()
+}
+
 #[test]
-fn without_either_the_start_is_refused_and_nothing_is_lost() {
+fn without_either_it_is_made_durable_where_it_stands() {
     let machine = full(small(), false);
-    let refusal = machine.recover(Vouched::by_snapshot(Lsn::ZERO)).expect_err("no room");
-    assert_eq!(refusal.kind(), ErrorKind::Fatal);
-    machine.disk.set_capacity(None);
     check(&machine);
+    assert_eq!(machine.disk.read(&Path::new(DIR).join("rewrite.tmp")), None);
+    let len = |machine: &Machine| machine.segments().pop().expect("a segment").1.len();
+    // The zeros behind the frames made room for the seal; a second time there are none.
+    let sealed = len(&machine);
+    assert!(sealed < 2048);
+    machine.disk.set_capacity(Some(machine.disk.used()));
+    check(&machine);
+    assert_eq!(len(&machine), sealed);
+}
+
+/// A running log that finds no room for a seal leaves such a segment, too.
+#[test]
+fn where_not_even_a_seal_fits_the_segment_ends_without_one() {
+    let machine = full(small(), false);
+    let (name, bytes) = machine.segments().pop().expect("a segment");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("frames") + 1;
+    machine.disk.plant(&Path::new(DIR).join(name.to_string()), &bytes[..end]);
+    machine.disk.set_capacity(Some(machine.disk.used()));
+    check(&machine);
+    assert_eq!(machine.segments().pop().expect("a segment").1.len(), end);
+    machine.disk.set_capacity(None);
+    let mut log = machine.start_alone();
+    log.append(3, 100);
+    let ids = ids_on_full(&machine, Cut::PowerAnyOrder, &SeededRandomness::new(3));
+    assert_eq!(ids, [0, 1, 2, 3]);
+}
+
+/// The group can be read, was never written, and no sync would write it.
+#[test]
+fn what_is_shown_where_it_stands_after_a_failed_sync_survives_a_power_cut() {
+    let machine = Machine::new(3);
+    let mut log = machine.start_alone();
+    log.append(1, 100);
+    log.queue(2, 100, 1).expect("room");
+    machine.disk.fail_sync(1);
+    assert!(catch_unwind(AssertUnwindSafe(|| log.settle())).is_err());
+    let chance = SeededRandomness::new(5);
+    let disk = machine.disk.after(Cut::Kill, &chance);
+    disk.set_capacity(Some(disk.used()));
+    let shown = Machine::with(disk, small());
+    check_ids(&shown, &[1, 2]);
+    for _ in 0..20 {
+        assert_eq!(ids_on_full(&shown, Cut::PowerAnyOrder, &chance), [1, 2]);
+    }
+}
+
+fn check_ids(machine: &Machine, expected: &[u64]) {
+    let recovery = machine.recover(Vouched::by_snapshot(Lsn::ZERO)).expect("it recovers");
+    let ids: Vec<_> = frames_of(&recovery).into_iter().map(|(_, id)| id).collect();
+    assert_eq!(ids, expected);
+}
+
+/// A log whose last group a power cut tore, on a disk with nothing else: and how many were acked.
+fn torn(seed: u64) -> (Machine, usize) {
+    let machine = Machine::new(seed);
+    let mut log = machine.start_alone();
+    for id in 0..4 {
+        log.append(id, 300);
+    }
+    for id in 4..6 {
+        log.queue(id, 100, 1).expect("room");
+    }
+    // The group is written, and its sync never returns.
+    machine.disk.die_at_call(2);
+    assert!(catch_unwind(AssertUnwindSafe(|| log.settle())).is_err());
+    let acked = log.committed().len();
+    let disk = machine.disk.after(Cut::PowerAnyOrder, &SeededRandomness::new(seed));
+    (Machine::with(disk, small()), acked)
+}
+
+#[test]
+fn a_second_kill_at_any_call_is_harmless_where_the_segment_stands() {
+    let mut kills = 0;
+    for seed in 0..12 {
+        let (machine, acked) = torn(seed);
+        let chance = SeededRandomness::new(seed ^ 0xabcd);
+        let expected = ids_on_full(&machine, Cut::Kill, &chance);
+        assert!(expected.len() >= acked);
+        for call in 1.. {
+            let disk = machine.disk.after(Cut::Kill, &SeededRandomness::new(call));
+            disk.set_capacity(Some(disk.used()));
+            disk.die_at_call(call);
+            let dead = Machine::with(disk, small());
+            let ended = dead.recover(Vouched::by_snapshot(Lsn::ZERO)).is_ok();
+            for cut in [Cut::Kill, Cut::PowerInOrder, Cut::PowerAnyOrder, Cut::PowerAnyOrder] {
+                let again = SeededRandomness::new(chance.next_u64());
+                assert_eq!(ids_on_full(&dead, cut, &again), expected, "call {call}, {cut:?}");
+                kills += 1;
+            }
+            if ended {
+                break;
+            }
+        }
+    }
+    println!("second kills on a full disk: {kills}");
+    assert!(kills > 500);
+}
+
+/// Loki's #15235: what would free the disk could not start on it.
+#[test]
+fn b8_a_full_disk_does_not_keep_a_log_from_starting() {
+    for ballast_size in [0, 4096] {
+        for spare in [false, true] {
+            let machine = full(Config { ballast_size, ..small() }, spare);
+            // As often as a supervisor may try.
+            for _ in 0..5 {
+                let log = machine.start_alone();
+                let state = log.running.state();
+                assert_eq!(state.durable_lsn, Lsn::new(3));
+                let oldest = state.sealed.first().expect("it has frames").seq;
+                let frames = log.running.segments().frames(oldest).expect("it can be read");
+                assert_eq!(frames.count(), 3, "reads go on");
+                drop(log);
+                machine.disk.set_capacity(Some(machine.disk.used()));
+            }
+            machine.disk.set_capacity(None);
+            let mut log = machine.start_alone();
+            log.append(3, 100);
+            drop(log);
+            check_ids(&machine, &[0, 1, 2, 3]);
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fails_refuses_the_start_and_nothing_is_lost() {
+    for operation in [Operation::Write, Operation::Sync] {
+        let machine = full(small(), false);
+        // The first that is not for want of room.
+        let nth = if operation == Operation::Write { 3 } else { 1 };
+        machine.disk.fail_operation(operation, nth, Errno::Io);
+        let refusal = machine.recover(Vouched::by_snapshot(Lsn::ZERO)).expect_err("it fails");
+        assert_eq!(refusal.kind(), ErrorKind::Fatal);
+        check(&machine);
+    }
+}
+
+#[test]
+fn torn_tails_are_counted() {
+    let mut counted = 0;
+    for seed in 0..40 {
+        let (machine, _) = torn(seed);
+        let recovery = machine.recover(Vouched::by_snapshot(Lsn::ZERO)).expect("it recovers");
+        let torn = recovery.torn_tails();
+        let bytes: u64 = recovery.segments().iter().filter_map(|s| Some(s.torn?.bytes)).sum();
+        assert_eq!((torn.count, torn.bytes), (u64::from(bytes > 0), bytes));
+        counted += torn.count;
+        drop(recovery);
+        let recovery = machine.recover(Vouched::by_snapshot(Lsn::ZERO)).expect("it recovers");
+        assert_eq!(recovery.torn_tails(), TornTails::default(), "each is counted once");
+    }
+    assert!(counted > 3);
 }
