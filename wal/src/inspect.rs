@@ -13,7 +13,7 @@ use crate::classify::{Classified, Verdict};
 use crate::error::Error;
 use crate::frames::Frames;
 use crate::recovery::Survey;
-use crate::segment::{SegmentName, SegmentSummary};
+use crate::segment::{KeptTail, SegmentName, SegmentSummary};
 
 /// Any length that the format allows: what the owner's limit is, is not known here.
 const RAW_LEN_MAX: u32 = 1 << 31;
@@ -30,6 +30,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// The segments, oldest first, up to the first corrupt byte.
     pub segments: Vec<SegmentSummary>,
+    /// The torn tails that recoveries cut off and kept. They are no part of the log, and nobody but
+    /// people removes them.
+    pub kept_tails: Vec<KeptTail>,
 }
 
 /// One frame, with all that its header says.
@@ -71,8 +74,7 @@ pub fn segments(disk: &dyn Disk, dir: &Path) -> Result<Report, Error> {
             break;
         }
     }
-    let Classified { verdict, segments, log, .. } = seen;
-    Ok(Report { log, verdict, segments })
+    Ok(seen)
 }
 
 /// As [`segments`], and decodes each body too.
@@ -148,8 +150,10 @@ impl Iterator for FrameReports {
     }
 }
 
-fn look(disk: &dyn Disk, dir: &Path) -> Result<Classified, Error> {
-    Survey::beside_owner(disk, dir)?.classify(None, RAW_LEN_MAX)
+fn look(disk: &dyn Disk, dir: &Path) -> Result<Report, Error> {
+    let survey = Survey::beside_owner(disk, dir)?;
+    let Classified { verdict, segments, log, .. } = survey.classify(None, RAW_LEN_MAX)?;
+    Ok(Report { log, verdict, segments, kept_tails: survey.kept().to_vec() })
 }
 
 fn read(disk: &dyn Disk, dir: &Path, segment: &SegmentSummary) -> Result<FrameReports, Error> {
@@ -210,6 +214,19 @@ mod tests {
         assert_eq!((reports[1].lsns, reports[1].durable_lsn), (None, Lsn::new(1)));
         let missing = frames(&machine.disk, dir(), SegmentSeq::new(77));
         assert!(matches!(missing, Err(Error::NoSuchSegment { .. })));
+    }
+
+    #[test]
+    fn tails_that_were_cut_off_are_told_also_when_their_segment_is_gone() {
+        let machine = Machine::new(2);
+        machine.start_alone().append(1, 100);
+        let name = "7-00000000000000000009.wal.torn";
+        machine.disk.plant(&dir().join(name), b"torn");
+        let report = segments(&machine.disk, dir()).expect("it can be read");
+        assert_eq!(report.segments.len(), 1);
+        let kept: Vec<_> =
+            report.kept_tails.iter().map(|kept| (kept.file_name(), kept.bytes)).collect();
+        assert_eq!(kept, [(name.to_owned(), 4)]);
     }
 
     #[test]

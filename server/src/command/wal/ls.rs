@@ -1,4 +1,4 @@
-//! `forebay wal ls`: the segments of a log.
+//! `forebay wal ls`: the segments of a log, and what crashes left of others.
 
 use std::io::Write;
 use std::path::Path;
@@ -25,6 +25,10 @@ pub(super) fn run(dir: &Path, out: &mut impl Write) -> Result<(), Error> {
     ]);
     report.segments.iter().for_each(|segment| table.push(row(segment)));
     table.write(out).map_err(output)?;
+    for kept in &report.kept_tails {
+        let (bytes, file) = (ByteSize(kept.bytes), kept.file_name());
+        writeln!(out, "kept of a torn tail: {bytes} in {file}").map_err(output)?;
+    }
     sound(dir, &report.verdict)
 }
 

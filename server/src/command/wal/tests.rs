@@ -99,6 +99,17 @@ fn segments_and_what_they_hold_are_shown() {
 }
 
 #[test]
+fn what_was_kept_of_a_torn_tail_is_listed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    write_log(dir, vec![commands()]);
+    let kept = "3-00000000000000000001.wal.torn";
+    std::fs::write(dir.join(kept), [7; 10]).expect("is written");
+    let listed = text(|out| ls::run(dir, out));
+    assert!(listed.ends_with(&format!("kept of a torn tail: 10 B in {kept}\n")), "{listed}");
+}
+
+#[test]
 fn a_flipped_bit_is_corruption_with_file_and_offset() {
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path();
