@@ -39,6 +39,9 @@ impl Config {
             segment_size: self.segment_size,
             max_size: u64::MAX,
             frame_raw_len_max: FRAME_RAW_LEN_MAX,
+            // A start writes the newest segment anew and begins one: where the disk is full and the
+            // spare was used up, this is the room for both.
+            ballast_size: self.segment_size,
             ..wal::Config::default()
         }
     }

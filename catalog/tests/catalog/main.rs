@@ -4,6 +4,7 @@
 mod conformance;
 mod crash;
 mod embedded;
+mod faults;
 mod memory;
 mod one_thread;
 mod planted;
