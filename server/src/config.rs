@@ -27,6 +27,9 @@ const BODY_SHARE_OF_BUDGET: u64 = 4;
 const MEMORY_BUDGET_MIN: ByteSize = ByteSize::mib(64);
 /// A job gathers its rows in columns, and Arrow counts a column's text with 31 bits.
 const HOT_PARTITION_SIZE_MAX: ByteSize = ByteSize::gib(1);
+/// The ballast of the log is at most this part of what all of its segments may hold: who gave the log
+/// little room has little to give away.
+const BALLAST_SHARE_OF_LOG: u64 = 8;
 /// Open files that connections leave for the log, the catalog and the objects: without one of those
 /// left, the log could not go on and the process would end.
 const DESCRIPTORS_KEPT: u64 = 256;
@@ -210,6 +213,13 @@ impl ServeConfig {
             },
             body_bytes_max: self.max_body_size.0,
         }
+    }
+
+    /// Room that the log holds back for persisting on a full disk: as much as the largest job, which
+    /// is a hot partition and one more request. Its file is smaller than that.
+    pub(crate) fn wal_ballast(&self) -> ByteSize {
+        let largest_job = self.persist_hot_partition_size.0.saturating_add(self.max_body_size.0);
+        ByteSize(largest_job.min(self.wal_max_size.0 / BALLAST_SHARE_OF_LOG))
     }
 
     /// Logs the effective configuration. Nothing in it is secret: credentials are taken from the

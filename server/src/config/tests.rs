@@ -46,6 +46,14 @@ fn a_small_machine_gets_small_bodies_and_partitions() {
 }
 
 #[test]
+fn the_log_holds_room_back_for_the_largest_job_unless_it_is_small_itself() {
+    let ballast = |flags: &[&str]| config_on(&MACHINE, flags).expect("no faults").wal_ballast();
+    assert_eq!(ballast(&[]), ByteSize::mib(128));
+    assert_eq!(ballast(&["--persist-hot-partition-size=16MiB"]), ByteSize::mib(80));
+    assert_eq!(ballast(&["--wal-segment-size=1MiB", "--wal-max-size=8MiB"]), ByteSize::mib(1));
+}
+
+#[test]
 fn an_unknown_machine_needs_to_be_told_its_budget() {
     let machine = Machine { memory: None, ..MACHINE };
     let error = config_on(&machine, &[]).expect_err("is not known");

@@ -106,6 +106,7 @@ fn ingester_config(config: &ServeConfig) -> ingester::Config {
         wal: wal::Config {
             segment_size: config.wal_segment_size.0,
             max_size: config.wal_max_size.0,
+            ballast_size: config.wal_ballast().0,
             ..wal::Config::default()
         },
         persist,
