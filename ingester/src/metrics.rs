@@ -24,6 +24,8 @@ pub(crate) struct WalMetrics {
     group_frames: Histogram,
     appended_bytes: Counter,
     appended_batches: Counter,
+    torn_tails: Counter,
+    torn_bytes: Counter,
 }
 
 impl WalMetrics {
@@ -37,6 +39,8 @@ impl WalMetrics {
             group_frames,
             appended_bytes: Counter::default(),
             appended_batches: Counter::default(),
+            torn_tails: Counter::default(),
+            torn_bytes: Counter::default(),
         };
         registry.register_with_unit(
             "forebay_wal_fsync",
@@ -60,7 +64,23 @@ impl WalMetrics {
             "Batches appended to the write-ahead log",
             metrics.appended_batches.clone(),
         );
+        registry.register(
+            "forebay_wal_torn_tails",
+            "Torn tails that the recovery at the start cut off and survived",
+            metrics.torn_tails.clone(),
+        );
+        registry.register_with_unit(
+            "forebay_wal_torn",
+            "Bytes of torn tails, which nobody was told of",
+            Unit::Bytes,
+            metrics.torn_bytes.clone(),
+        );
         metrics
+    }
+
+    pub(crate) fn recovered(&self, torn: wal::TornTails) {
+        self.torn_tails.inc_by(torn.count);
+        self.torn_bytes.inc_by(torn.bytes);
     }
 
     pub(crate) fn committed(&self, group: &wal::Group<PendingWrite>) {

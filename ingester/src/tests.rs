@@ -1,6 +1,7 @@
 //! The ingester as a whole, on a real log, with a catalog and a store in memory.
 
 pub(crate) mod fixture;
+mod full_disk;
 mod harness;
 mod housekeeping;
 mod replay;

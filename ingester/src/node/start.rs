@@ -179,6 +179,7 @@ impl Parts {
     fn run(self, registry: &mut Registry) -> Result<Arc<dyn Ingester>, Error> {
         let OpenedLog { recovery, id, epoch } = self.opened;
         let segments = recovery.segments().to_vec();
+        self.metrics.recovered(recovery.torn_tails());
         let last_recovered = Lsn::new(recovery.next_lsn().get().saturating_sub(1));
         let publisher = Publisher {
             inner: Arc::clone(&self.tree),

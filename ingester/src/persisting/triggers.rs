@@ -165,9 +165,10 @@ fn oldest_beyond(partitions: Vec<Arc<Partition>>, kept: usize) -> Vec<Arc<Partit
     aged.into_iter().map(|(_, partition)| partition).collect()
 }
 
-/// Persists the partitions that keep the oldest segment while the log is over half of its size. If
-/// that is the open one, it is sealed first: else nothing could free it before the next rotation. If
-/// it is still being replayed, it cannot be freed yet, and what is there of it is left to grow.
+/// Persists the partitions that keep the oldest segment while the log is over half of its size, or
+/// its disk is full: what is in files frees segments, and so the disk. If that is the open one, it is
+/// sealed first: else nothing could free it before the next rotation. If it is still being replayed,
+/// it cannot be freed yet, and what is there of it is left to grow.
 pub(crate) async fn log_bytes(
     driver: PersistDriver,
     rotator: Rotator,
@@ -178,7 +179,8 @@ pub(crate) async fn log_bytes(
     let mut ticks = ticks(PRESSURE_PERIOD);
     loop {
         ticks.tick().await;
-        if rotator.log.state().bytes <= max_size / 2 {
+        let log = rotator.log.state();
+        if log.bytes <= max_size / 2 && !log.disk_full {
             continue;
         }
         let Some(OldestNeeded { sealed, last_unsettled }) = tracker.oldest_needed() else {

@@ -10,7 +10,7 @@ use catalog::{CatalogRead, CatalogWrite};
 use object_store::memory::InMemory;
 use prometheus_client::registry::Registry;
 use tempfile::TempDir;
-use types::effect::{InPlace, ManualClock, Pool, SeededRandomness, SystemThreads};
+use types::effect::{Disk, InPlace, ManualClock, Pool, SeededRandomness, SystemThreads};
 use types::seam::DmlError;
 use types::{
     BatchId, Chunk, ColumnDef, ColumnKind, ColumnName, FieldType, LsnRange, MemoryBudget,
@@ -25,6 +25,8 @@ use crate::{Config, Deps, Ingester, Phase, start};
 /// What outlives an ingester: its directory, its catalog, its store.
 pub(super) struct Harness {
     dir: TempDir,
+    /// The log's disk.
+    pub(super) disk: Arc<dyn Disk>,
     pub(super) catalog: Arc<MemoryCatalog>,
     pub(super) store: Arc<InMemory>,
     pub(super) clock: Arc<ManualClock>,
@@ -68,6 +70,7 @@ impl Harness {
         };
         Self {
             dir: TempDir::new().expect("a directory"),
+            disk: Arc::new(RealDisk),
             catalog: Arc::new(MemoryCatalog::default()),
             store: Arc::new(InMemory::new()),
             clock: Arc::new(ManualClock::default()),
@@ -83,7 +86,7 @@ impl Harness {
 
     pub(super) fn wal_deps(&self) -> wal::Deps {
         wal::Deps {
-            disk: Arc::new(RealDisk),
+            disk: Arc::clone(&self.disk),
             clock: Arc::clone(&self.clock) as _,
             randomness: Arc::clone(&self.randomness) as _,
             threads: Arc::new(SystemThreads),
