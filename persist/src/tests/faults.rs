@@ -45,6 +45,18 @@ async fn puts_that_fail_again_and_again_are_made_until_one_succeeds() {
     check(&kinds.repeat(5)).await;
 }
 
+/// As of a full disk: it is waited for, and what is set aside would not fit either.
+#[tokio::test]
+async fn a_store_that_refuses_for_long_has_nothing_set_aside() {
+    let world = world(16, &[]).await;
+    let handle = world.handle(&config(1)).await;
+    world.store.plan([PutFault::Refused; 12]);
+    let file = committed(handle.enqueue(job(1), Demand::Request).await).await;
+    assert_eq!(file.kind, catalog::FileKind::Parquet);
+    let state = handle.state();
+    assert_eq!((state.upload_failures, state.job_failures, state.set_aside), (12, 0, 0));
+}
+
 #[tokio::test]
 async fn a_byte_that_is_wrong_in_the_middle_of_a_large_file_is_found() {
     let world = world(15, &[]).await;

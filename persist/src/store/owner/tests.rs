@@ -38,6 +38,15 @@ async fn a_claim_that_was_done_and_timed_out_is_recognised() {
 }
 
 #[tokio::test]
+async fn a_claim_that_is_there_is_only_read_so_that_a_full_disk_does_not_refuse_it() {
+    let store = FaultyStore::new();
+    claim(&*store, log(1)).await.expect("nobody has it");
+    store.plan([PutFault::Refused]);
+    claim(&*store, log(1)).await.expect("nothing has to be written");
+    assert!(put(&*store, log(1), PutMode::Overwrite).await.is_err(), "no put came before this one");
+}
+
+#[tokio::test]
 async fn a_claim_that_was_not_done_is_an_error_to_try_again() {
     check(&[PutFault::Refused], false).await;
     check(&[PutFault::LostRequest], false).await;
