@@ -38,8 +38,8 @@ impl MemoryOwner {
     }
 }
 
-/// Called whenever bytes are given back, so that who waits for room can look again.
-type ReleaseListener = Box<dyn Fn() + Send + Sync>;
+/// Called with whoever held bytes until now, and how many: who waits for room can look again.
+type ReleaseListener = Box<dyn Fn(MemoryOwner, u64) + Send + Sync>;
 
 /// The bytes that this process may account for, and who has them.
 pub struct MemoryBudget {
@@ -94,8 +94,9 @@ impl MemoryBudget {
         self.writes_max.store(bytes, Ordering::Relaxed);
     }
 
-    /// Has `listener` called after bytes were given back or passed on. There is one listener.
-    pub fn on_release(&self, listener: impl Fn() + Send + Sync + 'static) {
+    /// Has `listener` called after bytes were given back or passed on, with who held them until then
+    /// and how many. There is one listener.
+    pub fn on_release(&self, listener: impl Fn(MemoryOwner, u64) + Send + Sync + 'static) {
         *self.on_release.write() = Some(Box::new(listener));
     }
 
@@ -138,12 +139,12 @@ impl MemoryBudget {
         }
         self.used[owner as usize].fetch_sub(bytes, Ordering::Relaxed);
         self.total.fetch_sub(bytes, Ordering::Relaxed);
-        self.announce();
+        self.announce(owner, bytes);
     }
 
-    fn announce(&self) {
+    fn announce(&self, owner: MemoryOwner, bytes: u64) {
         if let Some(listener) = &*self.on_release.read() {
-            listener();
+            listener(owner, bytes);
         }
     }
 }
@@ -239,11 +240,12 @@ impl Reservation {
     }
 
     fn pass_to(&mut self, owner: MemoryOwner) {
-        self.budget.used[self.owner as usize].fetch_sub(self.bytes, Ordering::Relaxed);
+        let before = self.owner;
+        self.budget.used[before as usize].fetch_sub(self.bytes, Ordering::Relaxed);
         self.budget.used[owner as usize].fetch_add(self.bytes, Ordering::Relaxed);
         self.owner = owner;
         // Who waits for room for writes may find it now.
-        self.budget.announce();
+        self.budget.announce(before, self.bytes);
     }
 }
 
@@ -255,6 +257,8 @@ impl Drop for Reservation {
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+
     use super::*;
 
     #[test]
@@ -312,14 +316,16 @@ mod tests {
     }
 
     #[test]
-    fn a_release_is_announced() {
+    fn a_release_is_announced_with_who_held_it() {
         let budget = MemoryBudget::new(10);
-        let calls = Arc::new(AtomicU64::new(0));
-        let seen = Arc::clone(&calls);
-        budget.on_release(move || {
-            seen.fetch_add(1, Ordering::Relaxed);
-        });
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&told);
+        budget.on_release(move |owner, bytes| seen.lock().push((owner, bytes)));
         drop(budget.try_reserve(MemoryOwner::Query, 5));
-        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        let buffered = budget.try_reserve(MemoryOwner::Buffer, 7).expect("there is room");
+        let read = buffered.transfer(MemoryOwner::Query);
+        drop(read);
+        let (query, buffer) = (MemoryOwner::Query, MemoryOwner::Buffer);
+        assert_eq!(*told.lock(), [(query, 5), (buffer, 7), (query, 7)]);
     }
 }

@@ -1,17 +1,22 @@
 //! Lets writes in: only while this node takes them, and only with memory reserved.
 
+mod drain_rate;
+mod retry;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinError;
+use types::effect::{Clock, Randomness};
 use types::seam::{DmlError, DmlSink, MemoryGate};
 use types::{MemoryBudget, MemoryOwner, Position, Reservation, Write};
 
-use crate::state::{IngestState, RETRY_AFTER};
+use self::retry::RetryTimes;
+use crate::state::{IngestState, Phase};
 
 /// Whether memory and hot partitions find no permit to be persisted.
 pub(crate) trait Saturation: Debug + Send + Sync {
@@ -68,7 +73,10 @@ pub(crate) struct Gate {
     budget: Arc<MemoryBudget>,
     saturation: Arc<dyn Saturation>,
     limits: AdmissionLimits,
+    retry: Arc<RetryTimes>,
     released: Arc<Notify>,
+    /// Held by the request that is next; the others wait for it in the order in which they came.
+    turn: Mutex<()>,
     /// Bytes that somebody waits for now; the memory trigger makes room for them.
     wanted: AtomicU64,
 }
@@ -79,12 +87,23 @@ impl Gate {
         budget: Arc<MemoryBudget>,
         saturation: Arc<dyn Saturation>,
         limits: AdmissionLimits,
+        clock: Arc<dyn Clock>,
+        randomness: Arc<dyn Randomness>,
     ) -> Self {
         let released = Arc::new(Notify::new());
-        let announce = Arc::clone(&released);
-        budget.on_release(move || announce.notify_waiters());
+        let retry = Arc::new(RetryTimes::new(clock, randomness));
+        let (announce, times) = (Arc::clone(&released), Arc::clone(&retry));
+        budget.on_release(move |owner, bytes| {
+            // All that is written comes to the buffer and leaves it when it is persisted. What
+            // requests give back counts for nothing: many have only just taken it, to be refused.
+            if owner == MemoryOwner::Buffer {
+                times.freed(bytes);
+            }
+            announce.notify_waiters();
+        });
         budget.limit_writes_to(limits.open_bytes);
-        Self { state, budget, saturation, limits, released, wanted: AtomicU64::new(0) }
+        let (turn, wanted) = (Mutex::new(()), AtomicU64::new(0));
+        Self { state, budget, saturation, limits, retry, released, turn, wanted }
     }
 
     /// Bytes over which requests wait, now.
@@ -103,12 +122,14 @@ impl Gate {
         self.budget.used_by_writes() >= open - open / 64
     }
 
+    fn is_open_for(&self, bytes: u64) -> bool {
+        let after = self.budget.used_by_writes().checked_add(bytes);
+        after.is_some_and(|after| after <= self.open_bytes())
+    }
+
     fn try_reserve(&self, bytes: u64) -> Option<Reservation> {
-        let after = self.budget.used_by_writes().checked_add(bytes)?;
-        if after > self.open_bytes() {
-            return None;
-        }
-        self.budget.try_reserve(MemoryOwner::Request, bytes)
+        let open = self.is_open_for(bytes);
+        open.then(|| self.budget.try_reserve(MemoryOwner::Request, bytes)).flatten()
     }
 
     /// Bytes that have to leave the buffer beside the `leaving` that are on their way out: so many
@@ -121,8 +142,11 @@ impl Gate {
         over_high.max((staying + wanted).saturating_sub(open))
     }
 
+    /// First come, first served: a large request is not passed by small ones for which there is always
+    /// room.
     async fn reserve_when_released(&self, bytes: u64) -> Reservation {
         let _wanted = Wanted::new(&self.wanted, bytes);
+        let _turn = self.turn.lock().await;
         loop {
             // Created before the look, so that a release in between is not missed.
             let released = self.released.notified();
@@ -153,13 +177,26 @@ impl Gate {
         }
     }
 
-    fn busy(&self) -> DmlError {
+    fn busy(&self, bytes: u64) -> DmlError {
         let reason = if self.saturation.is_saturated() {
             "the memory budget is used up while persisting is saturated"
         } else {
             "the memory budget is used up"
         };
-        DmlError::Busy { reason: reason.to_owned(), retry_after: RETRY_AFTER }
+        DmlError::Busy { reason: reason.to_owned(), retry_after: self.retry_after(bytes) }
+    }
+
+    /// Says of a node that takes no writes when it may take some.
+    fn check_writing(&self) -> Result<(), DmlError> {
+        self.state.check_writing().map_err(|refusal| match (refusal, self.state.phase()) {
+            (DmlError::Busy { reason, .. }, Phase::Replaying(progress)) => {
+                DmlError::Busy { reason, retry_after: self.retry.after_replaying(progress) }
+            }
+            (DmlError::Busy { reason, .. }, _) => {
+                DmlError::Busy { reason, retry_after: self.retry.soon() }
+            }
+            (other, _) => other,
+        })
     }
 }
 
@@ -183,10 +220,32 @@ impl Drop for Wanted<'_> {
 #[async_trait]
 impl MemoryGate for Gate {
     async fn reserve(&self, bytes: u64) -> Result<Reservation, DmlError> {
-        self.state.check_writing()?;
+        self.check_writing()?;
+        if bytes > self.open_bytes() {
+            // It would hold up those behind it for what cannot come while persisting is saturated.
+            return Err(self.busy(bytes));
+        }
         tokio::time::timeout(self.limits.wait, self.reserve_when_released(bytes))
             .await
-            .map_err(|_| self.busy())
+            .map_err(|_| self.busy(bytes))
+    }
+
+    fn capacity(&self) -> u64 {
+        self.limits.open_bytes.min(self.budget.limit())
+    }
+
+    /// While persisting is saturated a body that began small grows no further than one that says how
+    /// long it is. What is made of a body that is here whole is not asked for here: to refuse that
+    /// would only have the same bytes sent again, and the budget bounds it anyway.
+    fn try_grow(&self, held: &mut Reservation, more: u64) -> bool {
+        self.is_open_for(more) && held.try_grow(more)
+    }
+
+    /// When there is room for it behind those that wait now.
+    fn retry_after(&self, missing: u64) -> Duration {
+        let ahead = self.wanted.load(Ordering::Relaxed);
+        let needed = self.budget.used_by_writes().saturating_add(ahead).saturating_add(missing);
+        self.retry.after_freeing(needed.saturating_sub(self.open_bytes()))
     }
 }
 
@@ -194,7 +253,10 @@ impl MemoryGate for Gate {
 mod tests {
     use std::sync::atomic::AtomicBool;
 
+    use types::effect::{ManualClock, SeededRandomness};
+
     use super::*;
+    use crate::state::ReplayProgress;
 
     #[derive(Debug, Default)]
     struct Saturated(AtomicBool);
@@ -205,13 +267,44 @@ mod tests {
         }
     }
 
-    fn gate(saturated: bool) -> Gate {
+    /// A gate, and what a test turns.
+    struct World {
+        gate: Gate,
+        state: Arc<IngestState>,
+        budget: Arc<MemoryBudget>,
+        saturated: Arc<Saturated>,
+        clock: Arc<ManualClock>,
+    }
+
+    fn world() -> World {
         let state = Arc::new(IngestState::new());
-        state.ready();
         let limits =
             AdmissionLimits { open_bytes: 80, saturated_bytes: 40, wait: Duration::from_secs(2) };
-        let saturation = Arc::new(Saturated(AtomicBool::new(saturated)));
-        Gate::new(state, MemoryBudget::new(100), saturation, limits)
+        let saturated = Arc::new(Saturated::default());
+        let (budget, clock) = (MemoryBudget::new(100), Arc::new(ManualClock::default()));
+        let gate = Gate::new(
+            Arc::clone(&state),
+            Arc::clone(&budget),
+            Arc::clone(&saturated) as Arc<dyn Saturation>,
+            limits,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(SeededRandomness::new(1)),
+        );
+        World { gate, state, budget, saturated, clock }
+    }
+
+    fn gate(saturated: bool) -> Gate {
+        let world = world();
+        world.state.ready();
+        world.saturated.0.store(saturated, Ordering::Relaxed);
+        world.gate
+    }
+
+    fn seconds(refused: &DmlError) -> u64 {
+        match refused {
+            DmlError::Busy { retry_after, .. } => retry_after.as_secs(),
+            other => panic!("busy, not {other}"),
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,5 +323,83 @@ mod tests {
     async fn new_memory_is_refused_early_while_persisting_is_saturated() {
         assert!(gate(false).reserve(60).await.is_ok());
         assert!(gate(true).reserve(60).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_first_is_served_first_however_much_it_is() {
+        let gate = gate(false);
+        let first = gate.reserve(50).await.expect("there is room");
+        let mut large = Box::pin(gate.reserve(60));
+        assert!(futures::poll!(&mut large).is_pending());
+        let mut small = Box::pin(gate.reserve(10));
+        assert!(futures::poll!(&mut small).is_pending(), "there is room, but not for the first");
+        drop(first);
+        // The small one looks first, and still is not first.
+        assert!(futures::poll!(&mut small).is_pending());
+        let large = large.await.expect("all is free");
+        assert_eq!(small.await.expect("twenty are free").bytes(), 10);
+        drop(large);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_does_not_hold_up_those_behind_it() {
+        let gate = gate(false);
+        let _held = gate.reserve(50).await.expect("there is room");
+        let mut large = Box::pin(gate.reserve(60));
+        assert!(futures::poll!(&mut large).is_pending());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let mut small = Box::pin(gate.reserve(10));
+        assert!(futures::poll!(&mut small).is_pending());
+        assert!(large.await.is_err(), "two seconds are over");
+        assert_eq!(small.await.expect("it is its turn").bytes(), 10);
+        assert_eq!(gate.wanted.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_does_not_grow_into_what_is_refused_early() {
+        let world = world();
+        world.state.ready();
+        let mut body = world.gate.reserve(10).await.expect("there is room");
+        assert!(world.gate.try_grow(&mut body, 20));
+        world.saturated.0.store(true, Ordering::Relaxed);
+        assert!(!world.gate.try_grow(&mut body, 11));
+        assert!(world.gate.try_grow(&mut body, 10));
+        assert_eq!(body.bytes(), 40);
+        assert!(body.could_grow(40), "it is refused now, not for ever");
+        let begun = tokio::time::Instant::now();
+        assert!(world.gate.reserve(41).await.is_err());
+        assert_eq!(begun.elapsed(), Duration::ZERO, "it would hold up others for nothing");
+        assert_eq!(world.gate.capacity(), 80);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_says_when_there_may_be_room() {
+        let world = world();
+        let replaying = world.gate.reserve(1).await.expect_err("it replays");
+        assert!((1..=5).contains(&seconds(&replaying)), "{replaying:?}");
+        world.clock.advance(Duration::from_secs(8));
+        world.state.replayed(ReplayProgress { bytes_read: 50, bytes_total: 100 });
+        let replaying = world.gate.reserve(1).await.expect_err("it replays");
+        assert!((8..=12).contains(&seconds(&replaying)), "{replaying:?}");
+        world.state.ready();
+
+        // A byte of the buffer each second.
+        for _ in 0..100 {
+            world.clock.advance(Duration::from_secs(1));
+            drop(world.budget.try_reserve(MemoryOwner::Buffer, 1));
+        }
+        let _held = world.budget.try_reserve(MemoryOwner::Buffer, 80);
+        let soon = world.gate.reserve(1).await.expect_err("all is used");
+        assert!((1..=2).contains(&seconds(&soon)), "{soon:?}");
+        let later = world.gate.reserve(10).await.expect_err("all is used");
+        assert!((10..=15).contains(&seconds(&later)), "{later:?}");
+        let mut ahead = Box::pin(world.gate.reserve(8));
+        assert!(futures::poll!(&mut ahead).is_pending());
+        let behind = world.gate.retry_after(2).as_secs();
+        assert!((10..=15).contains(&behind), "{behind} s with eight bytes ahead");
+        drop(ahead);
+        world.state.drain();
+        let draining = world.gate.reserve(1).await.expect_err("it ends");
+        assert!((1..=5).contains(&seconds(&draining)), "{draining:?}");
     }
 }

@@ -155,6 +155,8 @@ impl Parts {
             Arc::clone(&deps.memory),
             Arc::new(PersistSaturation(handle.clone())),
             admission_limits(&config, &deps.memory),
+            Arc::clone(&deps.clock),
+            Arc::clone(&deps.randomness),
         ));
         let driver = PersistDriver::new(Arc::clone(&tree), handle);
         let metrics = Arc::new(WalMetrics::new(registry));
