@@ -8,6 +8,7 @@ mod database;
 mod lines;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::CatalogWrite;
 use prometheus_client::registry::Registry;
@@ -72,6 +73,14 @@ impl Edge {
 
     pub(crate) const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// When a client that is told of `error` should come back, if that can help.
+    pub(crate) fn retry_after(&self, error: &Error) -> Option<Duration> {
+        match error {
+            Error::NoMemory { bytes } => Some(self.deps.gate.retry_after(*bytes)),
+            other => other.retry_after(),
+        }
     }
 
     /// The newest version of `database` that is known here.

@@ -25,7 +25,7 @@ pub enum Error {
     #[error("the content encoding {0:?} is not taken: send gzip, or none")]
     Encoding(String),
     /// The body is not what its encoding promises.
-    #[error("the body cannot be inflated as gzip")]
+    #[error("the body cannot be inflated as what its encoding says")]
     Inflate(#[source] std::io::Error),
     /// The body ended before it was complete.
     #[error("the body could not be read")]
@@ -188,9 +188,10 @@ pub enum ColumnFault {
 }
 
 impl Error {
-    /// There are no `bytes` more for what `held` is for: now, or ever.
-    pub(crate) fn no_memory(held: &Reservation, bytes: u64) -> Self {
-        if held.could_grow(bytes) {
+    /// There are no `bytes` more for a request that has `held` and, in other reservations, `beside`:
+    /// now, or ever.
+    pub(crate) fn no_memory(held: &Reservation, beside: u64, bytes: u64) -> Self {
+        if held.could_grow(bytes.saturating_add(beside)) {
             Self::NoMemory { bytes }
         } else {
             Self::MoreThanMemory { bytes }

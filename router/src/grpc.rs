@@ -1,6 +1,7 @@
 //! The gRPC face of the edge: direct writes, and persisting on demand.
 
 mod failure;
+mod intake;
 mod ipc;
 mod persist;
 mod write;
@@ -13,6 +14,7 @@ use crate::edge::Edge;
 use crate::proto::persist_service_server::PersistServiceServer;
 use crate::proto::write_service_server::WriteServiceServer;
 
+pub use intake::WriteIntake;
 pub use persist::PersistDoor;
 pub use write::WriteDoor;
 
@@ -20,14 +22,15 @@ pub use write::WriteDoor;
 const SMALL_MESSAGE_BYTES_MAX: usize = 64 << 10;
 
 /// The service `forebay.v1.WriteService`. Messages are limited as bodies over HTTP are, as they
-/// come and inflated alike.
-pub fn write_service(edge: &Arc<Edge>) -> WriteServiceServer<WriteDoor> {
+/// come and inflated alike, and memory is reserved before they are read.
+pub fn write_service(edge: &Arc<Edge>) -> WriteIntake {
     let limit = usize::try_from(edge.config().body_bytes_max).unwrap_or(usize::MAX);
-    WriteServiceServer::new(WriteDoor::new(Arc::clone(edge)))
+    let service = WriteServiceServer::new(WriteDoor::new(Arc::clone(edge)))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(limit)
-        .max_encoding_message_size(SMALL_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(SMALL_MESSAGE_BYTES_MAX);
+    WriteIntake::new(Arc::clone(edge), service)
 }
 
 /// The service `forebay.v1.PersistService`.

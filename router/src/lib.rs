@@ -32,7 +32,7 @@ mod testing;
 pub use config::{BODY_BYTES_CEILING, Config, Limits};
 pub use edge::{AnswerBy, ArrowTable, ArrowWrite, Deps, Edge};
 pub use error::{ColumnFault, Error};
-pub use grpc::{PersistDoor, WriteDoor, persist_service, write_service};
+pub use grpc::{PersistDoor, WriteDoor, WriteIntake, persist_service, write_service};
 pub use http_api::{
     POSITION_HEADER, REQUEST_ID_HEADER, http_routes, with_nothing_elsewhere, with_request_ids,
 };

@@ -13,7 +13,6 @@ mod view;
 
 use std::str;
 
-use types::Reservation;
 use types::batch::FieldValue;
 use types::effect::Randomness;
 
@@ -22,6 +21,7 @@ use crate::error::Error;
 use crate::line::{BadLines, Line, RawLine, split, without_empty_tags};
 use crate::precision::Precision;
 
+pub(crate) use allowance::Allowance;
 pub(crate) use arrow::plan_arrow;
 pub(crate) use line_error::LineError;
 pub(crate) use planner::{Fault, Planned, Planner, Row};
@@ -61,7 +61,7 @@ pub(crate) struct Plan {
 pub(crate) fn plan_lines(
     checks: Checks<'_>,
     body: &[u8],
-    memory: Reservation,
+    memory: Allowance,
 ) -> Result<Plan, Error> {
     let mut planner = Planner::new(checks.view, checks.limits, memory);
     let mut bad = BadLines::default();

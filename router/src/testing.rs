@@ -292,6 +292,14 @@ impl MemoryGate for BudgetGate {
             retry_after: Duration::from_millis(1_500),
         })
     }
+
+    fn capacity(&self) -> u64 {
+        self.budget.limit()
+    }
+
+    fn retry_after(&self, _missing: u64) -> Duration {
+        Duration::from_secs(7)
+    }
 }
 
 /// Demands to persist, by what they ended with.

@@ -378,7 +378,9 @@ mod tests {
         let replaying = world.gate.reserve(1).await.expect_err("it replays");
         assert!((1..=5).contains(&seconds(&replaying)), "{replaying:?}");
         world.clock.advance(Duration::from_secs(8));
-        world.state.replayed(ReplayProgress { bytes_read: 50, bytes_total: 100 });
+        let replayed =
+            ReplayProgress { bytes_read: 50, bytes_total: 100, ..ReplayProgress::default() };
+        world.state.replayed(replayed);
         let replaying = world.gate.reserve(1).await.expect_err("it replays");
         assert!((8..=12).contains(&seconds(&replaying)), "{replaying:?}");
         world.state.ready();

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::stream;
+use futures::{StreamExt, stream};
 use http::HeaderValue;
 use types::effect::InPlace;
 use types::{MemoryBudget, MemoryOwner};
 
+use super::chunks::{BODY_TIMEOUT_MIN, IDLE_TIMEOUT, time_for};
 use super::*;
 use crate::testing::BudgetGate;
 
@@ -133,10 +134,9 @@ async fn what_cannot_grow_gives_all_back() {
         [(HeaderMap::new(), chunked(&text, 1_000).0), (gzipped, Body::from(gzip(&text)))]
     {
         let (refused, gate) = read(70_000, &headers, body).await;
-        // What is inflated has a reservation of its own beside what came, so it only knows that there
-        // is no room now.
+        // What is inflated has a reservation of its own beside what came; both count.
         let refused = refused.expect_err("it is too much");
-        assert!(matches!(refused, Error::MoreThanMemory { .. } | Error::NoMemory { .. }));
+        assert!(matches!(refused, Error::MoreThanMemory { .. }), "{refused}");
         assert_eq!(gate.budget.used(), 0);
     }
     // What others hold now may be there for the next try.
@@ -146,8 +146,29 @@ async fn what_cannot_grow_gives_all_back() {
     let refused = read_body(&gate, &InPlace, &HeaderMap::new(), body, LIMIT).await;
     assert!(matches!(refused, Err(Error::NoMemory { .. })));
     assert_eq!(gate.budget.used(), others.bytes());
-    let (refused, _) = read(10, &headers(&[(CONTENT_LENGTH, "90000")]), Body::from(text)).await;
+    let announced = headers(&[(CONTENT_LENGTH, "90000")]);
+    let refused = read_body(&gate, &InPlace, &announced, Body::from(text.clone()), LIMIT).await;
     assert!(matches!(refused, Err(Error::Sink(_))), "the gate itself refuses");
+    let (body, asked) = chunked(&text, 1_000);
+    let (refused, _) = read(80_000, &announced, body).await;
+    assert!(matches!(refused, Err(Error::MoreThanMemory { .. })), "it can never fit");
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "nothing is read for that");
+}
+
+/// A body that is packed needs room for what came and for what it inflates to.
+#[tokio::test]
+async fn a_packed_body_that_fits_only_when_others_have_gone_is_busy() {
+    let gzipped = headers(&[(CONTENT_ENCODING, "gzip")]);
+    let packed = gzip(&vec![b'x'; 90_000]);
+    let gate = BudgetGate { budget: MemoryBudget::new(400_000) };
+    let others = gate.budget.reserve_anyway(MemoryOwner::Buffer, 200_000);
+    let refused = read_body(&gate, &InPlace, &gzipped, Body::from(packed.clone()), LIMIT).await;
+    assert!(matches!(refused, Err(Error::NoMemory { .. })));
+    assert_eq!(gate.budget.used(), others.bytes());
+    drop(others);
+    let body = read_body(&gate, &InPlace, &gzipped, Body::from(packed), LIMIT).await;
+    let body = body.expect("all is free");
+    assert_eq!(body.memory.bytes(), 90_000, "doubling took no more than is needed");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use types::{BatchId, DatabaseName, Position, Reservation, SchemaVersion, TableNa
 
 use super::{AnswerBy, CHECKS_MAX, Edge, on_cpu};
 use crate::error::Error;
-use crate::plan::{Planned, View, plan_arrow};
+use crate::plan::{Allowance, Planned, View, plan_arrow};
 
 /// Bytes a value while its column is widened or its dictionary keys are read.
 const CELL_BYTES: u64 = 9;
@@ -59,12 +59,13 @@ impl Edge {
         }
         let bytes = cells.saturating_mul(CELL_BYTES);
         if !memory.try_grow(bytes) {
-            return Err(Error::no_memory(&memory, bytes));
+            return Err(Error::no_memory(&memory, 0, bytes));
         }
         let tables = Arc::new(write.tables);
         for _ in 0..CHECKS_MAX {
             let view = self.view_for(&write.database, &tables).await?;
-            let rows_memory = memory.split(0);
+            let beside = memory.bytes();
+            let rows_memory = Allowance::new(memory.split(0), beside);
             let planned = self.plan_tables(view, &tables, rows_memory).await?;
             let planned = planned.ok_or(Error::Empty)?;
             if let Some(position) = self.apply(planned, write.batch_id, write.answer_by).await? {
@@ -95,7 +96,7 @@ impl Edge {
         self: &Arc<Self>,
         view: View,
         tables: &Arc<Vec<ArrowTable>>,
-        memory: Reservation,
+        memory: Allowance,
     ) -> Result<Option<Planned>, Error> {
         let edge = Arc::clone(self);
         let tables = Arc::clone(tables);

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use types::{BatchId, DatabaseName, Position, Reservation};
+use types::{BatchId, DatabaseName, Position};
 
 use super::{AnswerBy, CHECKS_MAX, Edge, on_cpu};
 use crate::body::WriteBody;
 use crate::error::Error;
 use crate::line::BadLines;
-use crate::plan::{Checks, Plan, plan_lines};
+use crate::plan::{Allowance, Checks, Plan, plan_lines};
 use crate::precision::Precision;
 
 /// A request to write lines.
@@ -52,7 +52,8 @@ impl Edge {
         let now_ns = self.deps().clock.now_ns();
         for _ in 0..CHECKS_MAX {
             // Nothing yet: it grows as the rows come.
-            let memory = write.body.memory.split(0);
+            let beside = write.body.memory.bytes();
+            let memory = Allowance::new(write.body.memory.split(0), beside);
             let plan = self.plan(&write, now_ns, memory).await?;
             self.metrics().parsed(plan.lines, plan.bad.count());
             let Plan { planned, bad, lines } = plan;
@@ -75,7 +76,7 @@ impl Edge {
         self: &Arc<Self>,
         write: &LineWrite,
         now_ns: i64,
-        memory: Reservation,
+        memory: Allowance,
     ) -> Result<Plan, Error> {
         let edge = Arc::clone(self);
         let view = self.view(&write.database);

@@ -7,6 +7,7 @@ use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt};
 use types::seam::PersistNowError;
 
+use crate::edge::Edge;
 use crate::error::{Error, RETRY_AFTER, TEXT_BYTES_MAX, cut};
 use crate::status;
 
@@ -14,7 +15,7 @@ use crate::status;
 const DOMAIN: &str = "forebay";
 
 /// The status of a request that is refused. Whoever must look at it is told here, once.
-pub(super) fn of_error(error: &Error) -> tonic::Status {
+pub(super) fn of_error(edge: &Edge, error: &Error) -> tonic::Status {
     let code = status::of_error(error).grpc;
     let text = error.chain();
     match code {
@@ -30,7 +31,7 @@ pub(super) fn of_error(error: &Error) -> tonic::Status {
         let details = ErrorDetails::with_error_info("STALE_SCHEMA", DOMAIN, metadata);
         return tonic::Status::with_error_details(code, text, details);
     }
-    with_retry(code, text, error.retry_after())
+    with_retry(code, text, edge.retry_after(error))
 }
 
 /// The status of a demand to persist that was not met.

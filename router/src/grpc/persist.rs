@@ -33,7 +33,8 @@ impl PersistService for PersistDoor {
         &self,
         request: Request<PersistRequest>,
     ) -> Result<Response<PersistResponse>, Status> {
-        let demand = Demand::read(request.get_ref()).map_err(|error| failure::of_error(&error))?;
+        let demand = Demand::read(request.get_ref())
+            .map_err(|error| failure::of_error(&self.edge, &error))?;
         let persist = &self.edge.deps().persist;
         persist
             .persist_now(&demand.database, demand.table.as_ref(), demand.timeout)

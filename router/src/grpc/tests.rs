@@ -1,6 +1,8 @@
 //! Direct writes and demands to persist, through the generated clients.
 
 use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arrow::array::{
@@ -12,8 +14,11 @@ use arrow::array::{
 use arrow::compute::take;
 use arrow::datatypes::{Field, Int8Type, Schema};
 use arrow::ipc::writer::StreamWriter;
+use axum::body::Body;
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use proptest::prelude::*;
+use tonic::codegen::Service;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use types::schema::{ColumnKind, FieldType, KIND_METADATA_KEY};
@@ -155,7 +160,7 @@ async fn views_of_one_value_are_not_unfolded() {
     for (texts, code, word) in [
         (views_of_one_value(ROWS, 1 << 20), Code::InvalidArgument, "\"s\""),
         (Arc::new(dictionary) as ArrayRef, Code::InvalidArgument, "\"s\""),
-        (views_of_one_value(ROWS, 64 << 10), Code::Unavailable, "memory"),
+        (views_of_one_value(ROWS, 64 << 10), Code::OutOfRange, "memory"),
         (views_of_one_value(2, 65_537), Code::InvalidArgument, "65536"),
     ] {
         let world = World::with(Limits::default(), 4 << 20, 64 << 20);
@@ -334,6 +339,129 @@ async fn empty_and_malformed_requests_are_refused() {
     let refused = client.write(odd_id).await.expect_err("15 bytes");
     assert_eq!(refused.code(), Code::InvalidArgument);
     world.assert_nothing_kept();
+}
+
+/// A message of `len` bytes in pieces of a kilobyte, the first with the head, and how many of them
+/// were asked for.
+fn pieces(len: u32) -> (Body, Arc<AtomicUsize>) {
+    let mut framed = vec![0];
+    framed.extend_from_slice(&len.to_be_bytes());
+    framed.resize(framed.len() + len as usize, 7);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    let pieces: Vec<Bytes> = framed.chunks(1 << 10).map(Bytes::copy_from_slice).collect();
+    let stream = stream::iter(pieces).map(move |piece| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, io::Error>(piece)
+    });
+    (Body::from_stream(stream), asked)
+}
+
+/// What a body is refused with.
+async fn refusal_of(world: &World, body: Body) -> Status {
+    let request = http::Request::builder()
+        .method("POST")
+        .uri("/forebay.v1.WriteService/Write")
+        .header("content-type", "application/grpc")
+        .body(tonic::body::Body::new(body))
+        .expect("a good request");
+    let Ok(response) = write_service(&world.edge).call(request).await;
+    Status::from_header_map(response.headers()).expect("it is refused at once")
+}
+
+#[tokio::test]
+async fn nothing_is_read_before_there_is_memory_for_it() {
+    let world = World::with(Limits::default(), 100_000, 100_000);
+    let held = world.gate.budget.try_reserve(MemoryOwner::Query, 99_999);
+    let (body, asked) = pieces(1_000);
+    let refused = refusal_of(&world, body).await;
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(refused.get_details_retry_info().is_some());
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    drop(held);
+    world.assert_nothing_kept();
+}
+
+#[tokio::test]
+async fn a_message_is_refused_as_soon_as_its_length_is_known() {
+    let busy = World::with(Limits::default(), 4 << 20, 8 << 20);
+    let held = busy.gate.budget.try_reserve(MemoryOwner::Query, 7 << 20);
+    let (body, asked) = pieces(2 << 20);
+    let refused = refusal_of(&busy, body).await;
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    let retry = refused.get_details_retry_info().and_then(|info| info.retry_delay);
+    assert_eq!(retry, Some(Duration::from_secs(7)), "as the gate says");
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    drop(held);
+    busy.assert_nothing_kept();
+
+    for (limit, budget) in [(4 << 20, 1 << 20), (1 << 20, 64 << 20)] {
+        let world = World::with(Limits::default(), limit, budget);
+        let (body, asked) = pieces(2 << 20);
+        let refused = refusal_of(&world, body).await;
+        assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        world.assert_nothing_kept();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_does_not_come_in_time_gives_its_memory_back() {
+    let world = World::new();
+    let beginning = stream::iter([Ok::<_, io::Error>(Bytes::from_static(&[0, 0, 0, 1]))]);
+    let refused = refusal_of(&world, Body::from_stream(beginning.chain(stream::pending()))).await;
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(refused.message().contains("in time"), "{refused}");
+    world.assert_nothing_kept();
+}
+
+#[tokio::test]
+async fn a_message_that_is_cut_short_is_refused() {
+    let world = World::new();
+    for cut in [&[][..], &[0_u8, 0], &[0, 0, 0, 1, 0, 7, 7]] {
+        let refused = refusal_of(&world, Body::from(cut.to_vec())).await;
+        assert_eq!(refused.code(), Code::Internal, "{refused}");
+        world.assert_nothing_kept();
+    }
+}
+
+async fn write_packed(
+    world: &World,
+    packing: CompressionEncoding,
+    request: WriteRequest,
+) -> Result<(), Status> {
+    let client = WriteServiceClient::new(write_service(&world.edge));
+    client.send_compressed(packing).write(request).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn packed_messages_are_taken_up_to_the_limit_and_the_memory() {
+    let rows = batch(vec![time(&[1]), ("x", Arc::new(Int64Array::from(vec![1])))]);
+    let request = |database: &str| WriteRequest {
+        database: database.to_owned(),
+        tables: vec![table("m", None, &rows)],
+        batch_id: Vec::new(),
+    };
+    let too_long = "x".repeat(8 << 20);
+    for packing in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+        let world = World::new();
+        write_packed(&world, packing, request("db")).await.expect("fits");
+        assert_eq!(world.sink.rows(), ["m 1970-01-01 |  | 1 | x=1i"]);
+        world.assert_no_memory_held();
+
+        let world = World::new();
+        let refused = write_packed(&world, packing, request(&too_long)).await;
+        let refused = refused.expect_err("it inflates to eight times the limit");
+        let codes = [Code::OutOfRange, Code::ResourceExhausted];
+        assert!(codes.contains(&refused.code()), "{refused}");
+        world.assert_nothing_kept();
+
+        // Less than the limit, and more than there is memory for.
+        let world = World::with(Limits::default(), 64 << 20, 4 << 20);
+        let refused = write_packed(&world, packing, request(&too_long)).await;
+        assert_eq!(refused.expect_err("no room").code(), Code::OutOfRange);
+        world.assert_nothing_kept();
+    }
 }
 
 fn stream_of_all_kinds() -> Bytes {

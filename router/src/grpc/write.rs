@@ -7,8 +7,9 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 use types::{BatchId, DatabaseName, Position, SchemaVersion, TableName};
 
+use super::intake::Taken;
 use super::{failure, ipc};
-use crate::edge::{AnswerBy, ArrowTable, ArrowWrite, Edge, on_cpu};
+use crate::edge::{ArrowTable, ArrowWrite, Edge, on_cpu};
 use crate::error::Error;
 use crate::metrics::Endpoint;
 use crate::proto::write_service_server::WriteService;
@@ -27,7 +28,8 @@ impl WriteService for WriteDoor {
         &self,
         request: Request<WriteRequest>,
     ) -> Result<Response<WriteResponse>, Status> {
-        let written = self.serve(request.into_inner()).await;
+        let (_, extensions, message) = request.into_parts();
+        let written = self.serve(message, extensions.get::<Taken>()).await;
         let status = match &written {
             Ok(_) => StatusCode::OK,
             Err(error) => status::of_error(error).http,
@@ -35,7 +37,7 @@ impl WriteService for WriteDoor {
         self.edge.metrics().answered(Endpoint::Grpc, status);
         match written {
             Ok(position) => Ok(Response::new(WriteResponse { position: position.to_string() })),
-            Err(error) => Err(failure::of_error(&error)),
+            Err(error) => Err(failure::of_error(&self.edge, &error)),
         }
     }
 }
@@ -45,8 +47,9 @@ impl WriteDoor {
         Self { edge }
     }
 
-    async fn serve(&self, request: WriteRequest) -> Result<Position, Error> {
-        let answer_by = AnswerBy::begin();
+    async fn serve(&self, request: WriteRequest, taken: Option<&Taken>) -> Result<Position, Error> {
+        let unaccounted = || Error::Internal("a message came past its intake".to_owned());
+        let taken = taken.ok_or_else(unaccounted)?;
         let limit = self.edge.config().limits.partitions_max;
         // Each has a partition of its own, so this many could not be kept anyway.
         if request.tables.len() > limit {
@@ -54,8 +57,7 @@ impl WriteDoor {
         }
         let bytes = request.encoded_len();
         self.edge.metrics().read(Endpoint::Grpc, bytes as u64);
-        // Decoding may copy what is not aligned: once the message, once its columns.
-        let memory = self.edge.deps().gate.reserve(bytes as u64 * 2).await?;
+        let (memory, answer_by) = (taken.memory().ok_or_else(unaccounted)?, taken.answer_by);
         let database = DatabaseName::new(&request.database)?;
         let batch_id = batch_id(&request.batch_id)?;
         let decode = move || {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use types::Position;
 
 use super::POSITION_HEADER;
-use crate::edge::Written;
+use crate::edge::{Edge, Written};
 use crate::error::Error;
 use crate::line::BadLine;
 use crate::status::{self, Status};
@@ -33,7 +33,7 @@ pub(super) fn error_response(status: Status, text: &str, data: &[BadLine]) -> Re
 }
 
 /// The answer to a request that is refused. Whoever must look at it is told here, once.
-pub(super) fn refused(error: &Error) -> Response {
+pub(super) fn refused(edge: &Edge, error: &Error) -> Response {
     let status = status::of_error(error);
     let text = error.chain();
     match status.http {
@@ -42,7 +42,7 @@ pub(super) fn refused(error: &Error) -> Response {
         _ => tracing::debug!(error = %text, status = %status.http, "request refused"),
     }
     let mut response = error_response(status, &text, &[]);
-    if let Some(after) = error.retry_after() {
+    if let Some(after) = edge.retry_after(error) {
         let seconds = HeaderValue::from(whole_seconds(after));
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }

@@ -49,7 +49,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 async fn serve(edge: &Edge, params: Result<Params, Error>) -> Response {
     let response = match run(edge, params).await {
         Ok(result) => Json(json!({ "results": [result] })).into_response(),
-        Err(error) => answer::refused(&error),
+        Err(error) => answer::refused(edge, &error),
     };
     edge.metrics().answered(Endpoint::V1Query, response.status());
     response

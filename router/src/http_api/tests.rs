@@ -283,11 +283,33 @@ async fn a_full_gate_is_503_and_says_when_to_come_back() {
 
 #[tokio::test]
 async fn memory_that_cannot_grow_with_the_rows_is_503_with_nothing_kept() {
-    // The body of 60 kB fits, its 6,000 rows of three columns do not.
+    // The body of 66 kB fits beside what others hold, its 6,000 rows of three columns do not.
+    let world = World::with(Limits::default(), 100_000, 1_000_000);
+    let body: String = (0..6_000).map(|n| format!("a x=1i {:03}\n", n % 1_000)).collect();
+    let held = world.gate.budget.try_reserve(MemoryOwner::Query, 800_000);
+    let answer = write(&world, body.clone()).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("7")));
+    drop(held);
+    world.assert_nothing_kept();
+    assert_eq!(write(&world, body).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_request_whose_body_and_rows_can_never_fit_together_is_413() {
     let world = World::with(Limits::default(), 100_000, 200_000);
     let body: String = (0..6_000).map(|n| format!("a x=1i {:03}\n", n % 1_000)).collect();
+    assert_eq!(write(&world, body.clone()).await.status, 413);
+    assert_eq!(write_gzip(&world, gzip(body.as_bytes())).await.status, 413);
+    world.assert_nothing_kept();
+}
+
+#[tokio::test]
+async fn many_small_partitions_are_reserved_for_as_what_they_cost() {
+    let world = World::with(Limits::default(), 100_000, 1_000_000);
+    let day = 86_400_000_000_000_i64;
+    let body: String = (0..1_000).map(|n| format!("a x=1i {}\n", n * day)).collect();
     let answer = write(&world, body).await;
-    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    assert_eq!(answer.status, 413, "a thousand partitions are more than a megabyte");
     world.assert_nothing_kept();
 }
 

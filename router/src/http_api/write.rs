@@ -41,7 +41,7 @@ pub(super) async fn v1(State(edge): State<Arc<Edge>>, request: Request) -> Respo
 async fn serve(edge: &Arc<Edge>, endpoint: Endpoint, request: Request) -> Response {
     let response = match write(edge, endpoint, request).await {
         Ok(response) => response,
-        Err(error) => answer::refused(&error),
+        Err(error) => answer::refused(edge, &error),
     };
     edge.metrics().answered(endpoint, response.status());
     response

@@ -8,25 +8,34 @@ use crate::error::Error;
 const STEP_BYTES: u64 = 256 << 10;
 /// Most text of tags and strings in one request: offsets of Arrow strings end at 2 GiB.
 const TEXT_BYTES_MAX: u64 = 1 << 30;
-/// A builder may have twice the room that it needs, and a moved one stands twice for a moment.
+/// A builder may have twice the room that it needs. One that is moved stands twice for a moment, but
+/// then the half of its new room is not touched yet.
 const GROWTH_FACTOR: u64 = 2;
 /// A row's series number and time.
 const ROW_BYTES: u64 = 12;
 /// A value, and its bit among the nulls.
 const VALUE_BYTES: u64 = 9;
+/// A partition without its rows: the builder, its place in the tree of its table, and the least room
+/// that its tables take. Many small partitions cost more by this than by their rows.
+const PARTITION_BYTES: u64 = 2 << 10;
+/// A column of a partition without its values: the builder, its name, and the least room of its
+/// buffers.
+const COLUMN_BYTES: u64 = 320;
 
 /// What a request's batches may use.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     reservation: Reservation,
+    /// What the request holds beside it, such as its body.
+    beside: u64,
     text: u64,
     values: u64,
 }
 
 impl Allowance {
-    /// Grows `reservation`, which covers nothing yet.
-    pub(crate) const fn new(reservation: Reservation) -> Self {
-        Self { reservation, text: 0, values: 0 }
+    /// Grows `reservation`, which covers nothing yet; its request holds `beside` in others.
+    pub(crate) const fn new(reservation: Reservation, beside: u64) -> Self {
+        Self { reservation, beside, text: 0, values: 0 }
     }
 
     /// Makes room for a row more in a table, whose rows × fields go from `before` to `after`, with
@@ -62,7 +71,7 @@ impl Allowance {
         }
         let step = missing.max(STEP_BYTES);
         let grown = self.reservation.try_grow(step) || self.reservation.try_grow(missing);
-        if grown { Ok(()) } else { Err(Error::no_memory(&self.reservation, missing)) }
+        if grown { Ok(()) } else { Err(Error::no_memory(&self.reservation, self.beside, missing)) }
     }
 
     /// The reservation, at the size of what it was used for.
@@ -72,36 +81,42 @@ impl Allowance {
     }
 }
 
-/// The rows of a table and the fields that each of them has room for.
+/// The rows of a table, the fields that each of them has room for, and the partitions they are in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
     /// The rows.
     pub(crate) rows: u64,
     /// The field columns.
     pub(crate) fields: u64,
+    /// The partitions.
+    pub(crate) partitions: u64,
 }
 
 impl Extent {
     const fn bytes(self) -> u64 {
         let row = ROW_BYTES.saturating_add(VALUE_BYTES.saturating_mul(self.fields));
-        self.rows.saturating_mul(row)
+        let partition = PARTITION_BYTES.saturating_add(COLUMN_BYTES.saturating_mul(self.fields));
+        let rows = self.rows.saturating_mul(row);
+        rows.saturating_add(self.partitions.saturating_mul(partition))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use types::{MemoryBudget, MemoryOwner};
+    use types::batch::{FieldValue, TagSetBuilder};
+    use types::{BatchBuilder, ColumnName, MemoryBudget, MemoryOwner};
 
+    use super::super::planner::SERIES_BYTES;
     use super::*;
 
     fn allowance(limit: u64) -> Allowance {
         let budget = MemoryBudget::new(limit);
         let none = budget.try_reserve(MemoryOwner::Request, 0);
-        Allowance::new(none.expect("nothing always fits"))
+        Allowance::new(none.expect("nothing always fits"), 0)
     }
 
     fn extent(rows: u64, fields: u64) -> Extent {
-        Extent { rows, fields }
+        Extent { rows, fields, partitions: u64::from(rows > 0) }
     }
 
     #[test]
@@ -115,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_and_takes_nothing() {
-        let mut allowance = allowance(1_000);
+        let mut allowance = allowance(10_000);
         assert!(allowance.cover(extent(0, 0), extent(1, 1), 0).is_ok());
         let held = allowance.reservation.bytes();
         let refused = allowance.cover(extent(1, 1), extent(1_000, 1), 0);
@@ -128,5 +143,44 @@ mod tests {
         let mut allowance = allowance(u64::MAX);
         let refused = allowance.cover(extent(0, 0), extent(1, 1), TEXT_BYTES_MAX + 1);
         assert!(matches!(refused, Err(Error::TooMuchText { .. })));
+    }
+
+    #[test]
+    fn what_a_request_holds_elsewhere_decides_whether_it_can_ever_fit() {
+        let budget = MemoryBudget::new(20_000);
+        let body = budget.try_reserve(MemoryOwner::Request, 9_000).expect("there is room");
+        let refused = |beside| {
+            let rows = budget.try_reserve(MemoryOwner::Request, 0).expect("nothing always fits");
+            Allowance::new(rows, beside).cover(extent(0, 0), extent(200, 1), 0)
+        };
+        assert!(matches!(refused(body.bytes()), Err(Error::MoreThanMemory { .. })));
+        assert!(matches!(refused(0), Err(Error::NoMemory { .. })), "others may give it back");
+    }
+
+    #[test]
+    fn a_builder_holds_no_more_than_was_reserved_for_it() {
+        for (rows, fields) in [(1, 1), (1, 50), (5, 3), (65, 2), (1_025, 1), (1_025, 20)] {
+            let names = (0..fields).map(|field| ColumnName::new(&format!("field{field}")));
+            let names: Vec<ColumnName> = names.collect::<Result<_, _>>().expect("good names");
+            let mut tags = TagSetBuilder::default();
+            let mut builder = BatchBuilder::new();
+            let mut text = 0;
+            for row in 0..rows {
+                let host = row.to_string();
+                let series = tags.build(&mut [("host", host.as_str())]);
+                text += series.as_str().len() as u64 + SERIES_BYTES;
+                let values = names.iter().map(|name| (name, FieldValue::I64(row)));
+                builder.push_row(series, row, values).expect("all of one type");
+            }
+            let mut allowance = allowance(1 << 30);
+            let after = extent(rows.unsigned_abs(), fields);
+            allowance.cover(extent(0, 0), after, text).expect("there is room");
+            let reserved = (text + after.bytes()) * GROWTH_FACTOR;
+            assert!(allowance.reservation.bytes() >= reserved);
+            let growing = builder.size_bytes();
+            assert!(growing <= reserved, "{growing} of {reserved} for {rows} rows");
+            let whole = builder.finish().size_bytes();
+            assert!(whole <= reserved, "{whole} of {reserved} for {rows} rows");
+        }
     }
 }

@@ -5,14 +5,13 @@ mod column;
 use arrow::array::{Array, AsArray, RecordBatch, TimestampNanosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, TimeUnit, TimestampNanosecondType};
-use types::Reservation;
 use types::batch::FieldValue;
 use types::effect::Randomness;
 use types::name::TIME;
 use types::schema::ColumnKind;
 
 use self::column::{FieldValues, TextValues, kind_of, resolve};
-use super::{Fault, Planned, Planner, Row, View};
+use super::{Allowance, Fault, Planned, Planner, Row, View};
 use crate::config::Limits;
 use crate::edge::ArrowTable;
 use crate::error::{ColumnFault, Error};
@@ -27,7 +26,7 @@ pub(crate) fn plan_arrow(
     view: &View,
     limits: &Limits,
     tables: &[ArrowTable],
-    memory: Reservation,
+    memory: Allowance,
     randomness: &dyn Randomness,
 ) -> Result<Option<Planned>, Error> {
     let mut planner = Planner::new(view, limits, memory);

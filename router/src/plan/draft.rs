@@ -91,10 +91,15 @@ impl<'a> TableDraft<'a> {
         Ok(())
     }
 
-    /// Rows and fields now, and with a row more that has `staged` columns.
-    pub(super) fn extents(&self, staged: &StagedColumns) -> (Extent, Extent) {
-        let before = Extent { rows: self.rows, fields: self.fields };
-        let after = Extent { rows: self.rows + 1, fields: self.fields + staged.fields };
+    /// Rows, fields and partitions now, and with a row of `day` more that has `staged` columns.
+    pub(super) fn extents(&self, staged: &StagedColumns, day: i64) -> (Extent, Extent) {
+        let partitions = self.days.len() as u64;
+        let before = Extent { rows: self.rows, fields: self.fields, partitions };
+        let after = Extent {
+            rows: self.rows + 1,
+            fields: self.fields + staged.fields,
+            partitions: partitions + u64::from(!self.has_day(day)),
+        };
         (before, after)
     }
 

@@ -20,7 +20,7 @@ use crate::config::Limits;
 use crate::error::Error;
 
 /// What a series costs beside its text: where it ends, and its slots in the index by hash.
-const SERIES_BYTES: u64 = 16;
+pub(super) const SERIES_BYTES: u64 = 16;
 
 /// A row that could be kept.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     /// Gathers no rows yet; `memory` grows with them.
-    pub(crate) fn new(view: &'a View, limits: &'a Limits, memory: Reservation) -> Self {
+    pub(crate) fn new(view: &'a View, limits: &'a Limits, memory: Allowance) -> Self {
         Self {
             view,
             limits,
@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
             new_tables: 0,
             partitions: 0,
             cells: 0,
-            allowance: Allowance::new(memory),
+            allowance: memory,
             tag_sets: TagSetBuilder::default(),
         }
     }
@@ -108,7 +108,7 @@ impl<'a> Planner<'a> {
         let strings = row.fields.clone().map(|(_, value)| text_len(value)).sum::<u64>();
         let tags = self.tag_sets.build(row.tags);
         let series = tags.as_str().len() as u64 + SERIES_BYTES;
-        let (before, after) = draft.extents(&staged);
+        let (before, after) = draft.extents(&staged, day);
         self.allowance.cover(before, after, series + strings)?;
 
         // Nothing is refused from here on.

@@ -31,7 +31,7 @@ fn plan_with(
     };
     let budget = MemoryBudget::new(budget);
     let memory = budget.try_reserve(MemoryOwner::Request, 0);
-    plan_lines(checks, body, memory.expect("nothing always fits"))
+    plan_lines(checks, body, Allowance::new(memory.expect("nothing always fits"), 0))
 }
 
 /// What became of the lines: kept rows, changes as `+`, bad lines as `!`.
@@ -200,7 +200,7 @@ fn times_out_of_range_are_bad() {
         randomness: &SeededRandomness::new(7),
     };
     let body = b"a x=1i 9223372036\na x=1i 9223372037";
-    let plan = plan_lines(checks, body, memory.expect("nothing always fits"));
+    let plan = plan_lines(checks, body, Allowance::new(memory.expect("nothing always fits"), 0));
     let told = told(&plan.expect("no limit of requests"));
     assert!(told.starts_with("a 2262-04-11 |"), "{told}");
     assert!(told.contains("! 2: the timestamp 9223372037 lies outside"), "{told}");

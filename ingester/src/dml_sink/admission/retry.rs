@@ -48,7 +48,7 @@ impl RetryTimes {
 
     /// When the replay will be over, if it goes on as it did so far.
     pub(super) fn after_replaying(&self, progress: ReplayProgress) -> Duration {
-        let ReplayProgress { bytes_read, bytes_total } = progress;
+        let ReplayProgress { bytes_read, bytes_total, .. } = progress;
         if bytes_read == 0 {
             return self.soon();
         }
@@ -123,7 +123,11 @@ mod tests {
     #[test]
     fn a_replay_is_over_when_what_is_left_is_read() {
         let (clock, times) = times();
-        let progress = |bytes_read| ReplayProgress { bytes_read, bytes_total: 100 };
+        let progress = |bytes_read| ReplayProgress {
+            bytes_read,
+            bytes_total: 100,
+            ..ReplayProgress::default()
+        };
         check(&told(|| times.after_replaying(progress(0))), 1, 5);
         clock.advance(Duration::from_secs(5));
         check(&told(|| times.after_replaying(progress(50))), 5, 8);
