@@ -95,7 +95,8 @@ pub(crate) async fn read_message(
     match encoding {
         Encoding::Gzip if is_packed => {
             let work = received.bytes().len().saturating_mul(GZIP_RATIO_MAX);
-            let inflated = on_cpu(pool, work, move || inflate(received, HEAD_BYTES, limit)).await??;
+            let inflated =
+                on_cpu(pool, work, move || inflate(received, HEAD_BYTES, limit)).await??;
             let (message, memory) = inflated.into_parts();
             let len = u32::try_from(message.len()).unwrap_or(u32::MAX);
             let mut head = vec![0];
