@@ -1,13 +1,16 @@
 //! The log as the write path sees it, so that another log or another codec can be put in.
 
 use std::fmt::Debug;
+use std::mem;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use types::seam::DmlError;
 use types::{BatchId, DatabaseRef, Lsn, PartitionBatch, Reservation};
 
-use std::sync::Arc;
+use crate::dml_sink::admission::retry::RetryTimes;
 
 /// A write on its way to the disk, with all that its publication needs.
 #[derive(Debug)]
@@ -65,11 +68,45 @@ pub(crate) trait WalAppender: Debug + Send + Sync {
 pub(crate) struct LogAppender {
     log: wal::LogHandle<PendingWrite>,
     config: wal::Config,
+    room: LogRoom,
 }
 
 impl LogAppender {
-    pub(crate) fn new(log: wal::LogHandle<PendingWrite>, config: wal::Config) -> Self {
-        Self { log, config }
+    pub(crate) fn new(
+        log: wal::LogHandle<PendingWrite>,
+        config: wal::Config,
+        retry: RetryTimes,
+    ) -> Self {
+        Self { log, config, room: LogRoom { retry, used: Mutex::new(0) } }
+    }
+}
+
+/// Watches how a full log empties. While it is full nothing is appended, so what it holds less than
+/// at the refusal before is what was dropped of it.
+#[derive(Debug)]
+struct LogRoom {
+    retry: RetryTimes,
+    /// At the last refusal.
+    used: Mutex<u64>,
+}
+
+impl LogRoom {
+    /// What a client is told for whom there is no room.
+    fn refusal(&self, error: &wal::Error) -> DmlError {
+        let retry_after = match error {
+            wal::Error::LogFull { used, max, wanted } => {
+                let before = mem::replace(&mut *self.used.lock(), *used);
+                let dropped = before.saturating_sub(*used);
+                if dropped > 0 {
+                    self.retry.freed(dropped);
+                }
+                self.retry.after_freeing(used.saturating_add(*wanted).saturating_sub(*max))
+            }
+            // The log looks for room again every few seconds.
+            wal::Error::DiskFull => self.retry.soon(),
+            other => return refusal(other),
+        };
+        DmlError::Busy { reason: error.to_string(), retry_after }
     }
 }
 
@@ -90,7 +127,8 @@ impl WalAppender for LogAppender {
     ) -> Result<PreparedFrame, DmlError> {
         let raw = types::write::codec::encode_body(database, batches);
         let body = wal::Body::encode(raw, &self.config).map_err(|error| refusal(&error))?;
-        let space = self.log.reserve(body.frame_len()).map_err(|error| refusal(&error))?;
+        let space = self.log.reserve(body.frame_len());
+        let space = space.map_err(|error| self.room.refusal(&error))?;
         Ok(PreparedFrame { body, space })
     }
 
@@ -116,5 +154,38 @@ pub(crate) fn refusal(error: &wal::Error) -> DmlError {
         ErrorKind::Rejected => DmlError::Rejected { reason },
         ErrorKind::Fenced => DmlError::Fenced { reason },
         _ => DmlError::Internal { reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use types::effect::{Clock, ManualClock, SeededRandomness};
+
+    use super::*;
+
+    #[test]
+    fn a_full_log_says_when_enough_of_it_will_have_been_dropped() {
+        let clock = Arc::new(ManualClock::default());
+        let randomness = Arc::new(SeededRandomness::new(1));
+        let retry = RetryTimes::new(Arc::clone(&clock) as Arc<dyn Clock>, randomness);
+        let room = LogRoom { retry, used: Mutex::new(0) };
+        let seconds = |used, wanted| {
+            let refused = room.refusal(&wal::Error::LogFull { used, max: 500, wanted });
+            let DmlError::Busy { retry_after, .. } = refused else {
+                panic!("it may have room later: {refused}");
+            };
+            retry_after.as_secs()
+        };
+        assert!((1..=5).contains(&seconds(1_000, 1)), "nothing was dropped yet");
+        for second in 1..=50 {
+            clock.advance(Duration::from_secs(1));
+            seconds(1_000 - 10 * second, 1);
+        }
+        let told = seconds(500, 100);
+        assert!((10..=15).contains(&told), "{told} s at ten bytes a second");
+        let told = seconds(500, 1);
+        assert!((1..=2).contains(&told), "{told} s");
     }
 }

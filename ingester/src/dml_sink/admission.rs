@@ -1,7 +1,7 @@
 //! Lets writes in: only while this node takes them, and only with memory reserved.
 
 mod drain_rate;
-mod retry;
+pub(crate) mod retry;
 
 use std::fmt::Debug;
 use std::sync::Arc;

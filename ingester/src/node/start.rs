@@ -18,6 +18,7 @@ use super::endless::{Endless, task};
 use super::{Failure, Node};
 use crate::buffer_tree::{BufferLimits, BufferQueryExec, BufferTree, Serving};
 use crate::config::Config;
+use crate::dml_sink::admission::retry::RetryTimes;
 use crate::dml_sink::admission::{Admission, AdmissionLimits, Gate, Saturation};
 use crate::dml_sink::partition_limit::PartitionLimit;
 use crate::dml_sink::wal_sink::WalSink;
@@ -291,7 +292,9 @@ impl Parts {
             catalog: Arc::clone(&self.deps.catalog),
             randomness: Arc::clone(&self.deps.randomness),
         });
-        let appender = Arc::new(LogAppender::new(log.clone(), config.wal));
+        let (clock, randomness) = (Arc::clone(&self.deps.clock), &self.deps.randomness);
+        let log_room = RetryTimes::new(clock, Arc::clone(randomness));
+        let appender = Arc::new(LogAppender::new(log.clone(), config.wal, log_room));
         let pool = self.deps.pool;
         let wal_sink = WalSink::new(appender, schema, Arc::clone(&pool), id, epoch);
         let partitions_max = config.buffered_partitions_max;

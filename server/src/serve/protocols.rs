@@ -19,6 +19,13 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it has to say so.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// What a connection has sent and nobody has asked for yet is in no reservation, so it must be
+/// little: of HTTP/1.1 so much, which is also the longest head of a request.
+const READ_AHEAD_BYTES: usize = 64 << 10;
+/// Of a request over HTTP/2 so much: at a round trip of a millisecond that is 256 MB/s.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+/// Of all requests of a connection over HTTP/2 together.
+const CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
 
 /// Serves what `listener` accepts until `stop` is sent or dropped; then accepts no more, and
 /// returns when the requests that had begun are answered.
@@ -59,12 +66,18 @@ async fn serve_one(connection: Connection, routes: Router, mut ending: watch::Re
 
 fn protocols() -> Builder<TokioExecutor> {
     let mut protocols = Builder::new(TokioExecutor::new());
-    protocols.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    protocols
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(READ_AHEAD_BYTES);
     protocols
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
+        .keep_alive_timeout(PING_TIMEOUT)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
     protocols
 }
 

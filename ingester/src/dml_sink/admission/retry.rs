@@ -27,19 +27,19 @@ pub(crate) struct RetryTimes {
 }
 
 impl RetryTimes {
-    /// For a node that begins to replay now.
-    pub(super) fn new(clock: Arc<dyn Clock>, randomness: Arc<dyn Randomness>) -> Self {
+    /// Knows nothing yet; if a node replays, it begins now.
+    pub(crate) fn new(clock: Arc<dyn Clock>, randomness: Arc<dyn Randomness>) -> Self {
         let begun = clock.monotonic();
         Self { drain: DrainRate::new(Arc::clone(&clock)), clock, randomness, begun }
     }
 
-    /// So many bytes of the buffer were given back.
-    pub(super) fn freed(&self, bytes: u64) {
+    /// So many bytes were given back, of whatever there was no room for.
+    pub(crate) fn freed(&self, bytes: u64) {
         self.drain.freed(bytes);
     }
 
     /// When so many bytes more will have been given back.
-    pub(super) fn after_freeing(&self, bytes: u64) -> Duration {
+    pub(crate) fn after_freeing(&self, bytes: u64) -> Duration {
         match self.drain.time_to_free(bytes) {
             Some(time) => self.spread(time),
             None => self.soon(),
@@ -47,7 +47,7 @@ impl RetryTimes {
     }
 
     /// When the replay will be over, if it goes on as it did so far.
-    pub(super) fn after_replaying(&self, progress: ReplayProgress) -> Duration {
+    pub(crate) fn after_replaying(&self, progress: ReplayProgress) -> Duration {
         let ReplayProgress { bytes_read, bytes_total, .. } = progress;
         if bytes_read == 0 {
             return self.soon();
@@ -59,7 +59,7 @@ impl RetryTimes {
     }
 
     /// Where nothing is known.
-    pub(super) fn soon(&self) -> Duration {
+    pub(crate) fn soon(&self) -> Duration {
         Duration::from_secs(1 + self.randomness.next_u64() % UNKNOWN_SECONDS_MAX)
     }
 
