@@ -2,6 +2,7 @@
 //! over a real budget, and writes as readable text.
 
 use std::collections::BTreeMap;
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -162,6 +163,7 @@ pub(crate) struct CheckingSink {
     rows: Mutex<Vec<String>>,
     failures: Mutex<Vec<DmlError>>,
     interference: Mutex<Vec<Interference>>,
+    stalls: Mutex<bool>,
     lsn: Mutex<Lsn>,
 }
 
@@ -172,6 +174,7 @@ impl CheckingSink {
             rows: Mutex::default(),
             failures: Mutex::default(),
             interference: Mutex::default(),
+            stalls: Mutex::default(),
             lsn: Mutex::default(),
         }
     }
@@ -179,6 +182,11 @@ impl CheckingSink {
     /// The next write ends like this.
     pub(crate) fn fail_next(&self, error: DmlError) {
         self.failures.lock().push(error);
+    }
+
+    /// From now on no write comes to an end.
+    pub(crate) fn stall(&self) {
+        *self.stalls.lock() = true;
     }
 
     /// Before the next write is applied, another request adds columns to tables of `db`.
@@ -224,6 +232,10 @@ impl CheckingSink {
 #[async_trait]
 impl DmlSink for CheckingSink {
     async fn apply(&self, write: Write) -> Result<Position, DmlError> {
+        let stalls = *self.stalls.lock();
+        if stalls {
+            future::pending::<()>().await;
+        }
         let interference = self.interference.lock().pop();
         for (table, name, kind) in interference.into_iter().flatten() {
             add_table(&self.catalog, table, &[(name, kind)]).await;

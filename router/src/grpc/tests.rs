@@ -425,6 +425,18 @@ async fn a_message_that_is_cut_short_is_refused() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_not_synced_has_an_answer_before_clients_give_up() {
+    let world = World::new();
+    world.sink.stall();
+    let rows = batch(vec![time(&[1]), ("x", Arc::new(Int64Array::from(vec![1])))]);
+    let begun = tokio::time::Instant::now();
+    let unknown = write(&world, vec![table("m", None, &rows)]).await.expect_err("no sync");
+    assert_eq!(unknown.code(), Code::DeadlineExceeded, "{unknown}");
+    assert_eq!(begun.elapsed(), Duration::from_millis(4_500));
+    world.assert_nothing_kept();
+}
+
 async fn write_packed(
     world: &World,
     packing: CompressionEncoding,

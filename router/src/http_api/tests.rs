@@ -332,6 +332,16 @@ async fn what_the_sink_says_has_its_status() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_not_synced_has_an_answer_before_clients_give_up() {
+    let world = World::new();
+    world.sink.stall();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(write(&world, "a x=1i 1").await.status, 504);
+    assert_eq!(begun.elapsed(), Duration::from_millis(4_500));
+    world.assert_nothing_kept();
+}
+
 #[tokio::test]
 async fn the_loser_of_a_race_for_a_column_has_bad_lines() {
     let world = World::new();
