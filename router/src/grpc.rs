@@ -4,6 +4,7 @@ mod failure;
 mod intake;
 mod ipc;
 mod persist;
+mod tables;
 mod write;
 
 use std::sync::Arc;

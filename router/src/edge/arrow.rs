@@ -9,8 +9,9 @@ use super::{AnswerBy, CHECKS_MAX, Edge, on_cpu};
 use crate::error::Error;
 use crate::plan::{Allowance, Planned, View, plan_arrow};
 
-/// Bytes a value while its column is widened or its dictionary keys are read.
-const CELL_BYTES: u64 = 9;
+/// Bytes a value while its column is widened or its dictionary keys are read: a place that may be
+/// missing, and once more the place alone while they are made.
+const CELL_BYTES: u64 = 24;
 
 /// A request to write Arrow batches: kept whole or not at all.
 #[derive(Debug)]

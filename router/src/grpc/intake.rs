@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures::stream;
 use http::{Request, Response};
 use tonic::body::Body as GrpcBody;
@@ -12,8 +13,8 @@ use tonic::codegen::{BoxFuture, Context, Poll, Service};
 use tonic::server::NamedService;
 use types::Reservation;
 
-use super::failure;
 use super::write::WriteDoor;
+use super::{failure, tables};
 use crate::body::{Encoding, Message, read_message};
 use crate::edge::{AnswerBy, Edge};
 use crate::error::Error;
@@ -67,10 +68,23 @@ impl WriteIntake {
         let (gate, pool) = (&*deps.gate, &*deps.pool);
         let message = read_message(gate, pool, encoding, Body::new(body), limit).await?;
         let Message { parts, memory, sent_in } = message;
+        self.check_tables(&parts)?;
         head.extensions.insert(Taken::new(memory, answer_by.later_by(sent_in)));
         // The head for itself, so that room is made for the message once it is known how much.
         let parts = stream::iter(parts.map(Ok::<_, Infallible>));
         Ok(Request::from_parts(head, GrpcBody::new(Body::from_stream(parts))))
+    }
+
+    /// The door refuses too many tables as well, but then they are decoded. One that is still packed
+    /// is left to it.
+    fn check_tables(&self, parts: &[Bytes; 2]) -> Result<(), Error> {
+        let limit = self.edge.config().limits.partitions_max;
+        let [head, message] = parts;
+        let is_plain = head.first() == Some(&0);
+        if is_plain && tables::count(message) > limit {
+            return Err(Error::TooManyTables { limit });
+        }
+        Ok(())
     }
 }
 

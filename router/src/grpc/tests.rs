@@ -433,7 +433,7 @@ async fn a_write_that_is_not_synced_has_an_answer_before_clients_give_up() {
     let begun = tokio::time::Instant::now();
     let unknown = write(&world, vec![table("m", None, &rows)]).await.expect_err("no sync");
     assert_eq!(unknown.code(), Code::DeadlineExceeded, "{unknown}");
-    assert_eq!(begun.elapsed(), Duration::from_millis(4_500));
+    assert!(begun.elapsed() < Duration::from_secs(5), "on the clock of the test");
     world.assert_nothing_kept();
 }
 

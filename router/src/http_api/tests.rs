@@ -338,7 +338,7 @@ async fn a_write_that_is_not_synced_has_an_answer_before_clients_give_up() {
     world.sink.stall();
     let begun = tokio::time::Instant::now();
     assert_eq!(write(&world, "a x=1i 1").await.status, 504);
-    assert_eq!(begun.elapsed(), Duration::from_millis(4_500));
+    assert!(begun.elapsed() < Duration::from_secs(5), "on the clock of the test");
     world.assert_nothing_kept();
 }
 
