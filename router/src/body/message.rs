@@ -125,7 +125,7 @@ impl Message {
         let len: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
         let needed = len.saturating_mul(COPIES).saturating_add(more);
         let missing = needed.saturating_sub(self.memory.bytes());
-        if !self.memory.try_grow(missing) {
+        if missing > 0 && !self.memory.try_grow(missing) {
             return Err(Error::no_memory(&self.memory, 0, missing));
         }
         Ok(self)
