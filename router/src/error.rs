@@ -188,8 +188,8 @@ pub enum ColumnFault {
 }
 
 impl Error {
-    /// There are no `bytes` more for a request that has `held` and, in other reservations, `beside`:
-    /// now, or ever.
+    /// There are no `bytes` more for a request that has `held` and, in other reservations,
+    /// `beside`: now, or ever.
     pub(crate) fn no_memory(held: &Reservation, beside: u64, bytes: u64) -> Self {
         if held.could_grow(bytes.saturating_add(beside)) {
             Self::NoMemory { bytes }

@@ -94,8 +94,8 @@ impl MemoryBudget {
         self.writes_max.store(bytes, Ordering::Relaxed);
     }
 
-    /// Has `listener` called after bytes were given back or passed on, with who held them until then
-    /// and how many. There is one listener.
+    /// Has `listener` called after bytes were given back or passed on, with who held them until
+    /// then and how many. There is one listener.
     pub fn on_release(&self, listener: impl Fn(MemoryOwner, u64) + Send + Sync + 'static) {
         *self.on_release.write() = Some(Box::new(listener));
     }

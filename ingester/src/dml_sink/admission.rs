@@ -142,8 +142,8 @@ impl Gate {
         over_high.max((staying + wanted).saturating_sub(open))
     }
 
-    /// First come, first served: a large request is not passed by small ones for which there is always
-    /// room.
+    /// First come, first served: a large request is not passed by small ones for which there is
+    /// always room.
     async fn reserve_when_released(&self, bytes: u64) -> Reservation {
         let _wanted = Wanted::new(&self.wanted, bytes);
         let _turn = self.turn.lock().await;
@@ -234,9 +234,9 @@ impl MemoryGate for Gate {
         self.limits.open_bytes.min(self.budget.limit())
     }
 
-    /// While persisting is saturated a body that began small grows no further than one that says how
-    /// long it is. What is made of a body that is here whole is not asked for here: to refuse that
-    /// would only have the same bytes sent again, and the budget bounds it anyway.
+    /// While persisting is saturated a body that began small grows no further than one that says
+    /// how long it is. What is made of a body that is here whole is not asked for here: to refuse
+    /// that would only have the same bytes sent again, and the budget bounds it anyway.
     fn try_grow(&self, held: &mut Reservation, more: u64) -> bool {
         self.is_open_for(more) && held.try_grow(more)
     }

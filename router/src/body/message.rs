@@ -66,9 +66,9 @@ pub(crate) struct Message {
     pub(crate) sent_in: Duration,
 }
 
-/// Reads a message of at most `limit` bytes, as it comes and inflated alike, the latter on `pool`. A
-/// message whose head is wrong or that is cut short is handed on as it is: whoever decodes it says
-/// so.
+/// Reads a message of at most `limit` bytes, as it comes and inflated alike, the latter on `pool`.
+/// A message whose head is wrong or that is cut short is handed on as it is: whoever decodes it
+/// says so.
 ///
 /// # Errors
 ///

@@ -75,8 +75,8 @@ impl WriteIntake {
         Ok(Request::from_parts(head, GrpcBody::new(Body::from_stream(parts))))
     }
 
-    /// The door refuses too many tables as well, but then they are decoded. One that is still packed
-    /// is left to it.
+    /// The door refuses too many tables as well, but then they are decoded. One that is still
+    /// packed is left to it.
     fn check_tables(&self, parts: &[Bytes; 2]) -> Result<(), Error> {
         let limit = self.edge.config().limits.partitions_max;
         let [head, message] = parts;

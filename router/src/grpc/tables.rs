@@ -27,7 +27,8 @@ fn skip_field(rest: &mut &[u8]) -> Option<u64> {
         1 => 8,
         2 => usize::try_from(varint(rest)?).ok()?,
         5 => 4,
-        // A group begins or ends: what is in it is counted too, which is too much rather than too little.
+        // A group begins or ends: what is in it is counted too, which is too much rather than too
+        // little.
         3 | 4 => 0,
         _ => return None,
     };

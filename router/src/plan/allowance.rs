@@ -8,15 +8,15 @@ use crate::error::Error;
 const STEP_BYTES: u64 = 256 << 10;
 /// Most text of tags and strings in one request: offsets of Arrow strings end at 2 GiB.
 const TEXT_BYTES_MAX: u64 = 1 << 30;
-/// A builder may have twice the room that it needs. One that is moved stands twice for a moment, but
-/// then the half of its new room is not touched yet.
+/// A builder may have twice the room that it needs. One that is moved stands twice for a moment,
+/// but then the half of its new room is not touched yet.
 const GROWTH_FACTOR: u64 = 2;
 /// A row's series number and time.
 const ROW_BYTES: u64 = 12;
 /// A value, and its bit among the nulls.
 const VALUE_BYTES: u64 = 9;
-/// A partition without its rows: the builder, its place in the tree of its table, and the least room
-/// that its tables take. Many small partitions cost more by this than by their rows.
+/// A partition without its rows: the builder, its place in the tree of its table, and the least
+/// room that its tables take. Many small partitions cost more by this than by their rows.
 const PARTITION_BYTES: u64 = 2 << 10;
 /// A column of a partition without its values: the builder, its name, and the least room of its
 /// buffers.

@@ -27,8 +27,8 @@ pub trait MemoryGate: Debug + Send + Sync {
         u64::MAX
     }
 
-    /// Has `held` grow by `more` bytes for a body that is still coming; says no, and leaves it as it
-    /// is, if there is no room or new memory is refused early.
+    /// Has `held` grow by `more` bytes for a body that is still coming; says no, and leaves it as
+    /// it is, if there is no room or new memory is refused early.
     fn try_grow(&self, held: &mut Reservation, more: u64) -> bool {
         held.try_grow(more)
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use types::effect::Clock;
 
-/// What was given back so long ago counts a third of what is given back now. Files are written every
-/// few seconds under load, and each gives back all that it holds at once.
+/// What was given back so long ago counts a third of what is given back now. Files are written
+/// every few seconds under load, and each gives back all that it holds at once.
 const MEMORY: Duration = Duration::from_secs(10);
 
 /// Bytes per second, each byte with a weight that falls with its age: an exponentially weighted
@@ -33,8 +33,8 @@ impl WeightedSum {
     }
 
     fn per_second(self) -> f64 {
-        // Of a shorter history than is remembered only the weights that it can have are counted, and
-        // never less than a second of it: one byte makes no rate.
+        // Of a shorter history than is remembered only the weights that it can have are counted,
+        // and never less than a second of it: one byte makes no rate.
         let history = self.at.saturating_sub(self.since).as_secs_f64().max(1.0);
         let weights = MEMORY.as_secs_f64() * -(-history / MEMORY.as_secs_f64()).exp_m1();
         self.bytes / weights
