@@ -142,7 +142,7 @@ fn a_sync_that_finds_no_room_forgets_what_it_was_asked_to_write() {
     let file = disk.open(Path::new("/a"), Access::ReadWrite).expect("it is there");
     for _ in 0..2 {
         let full = file.sync_data().expect_err("no room");
-        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
     }
     file.sync_data().expect("there is room again");
     assert_eq!(fates(&disk, Cut::PowerAnyOrder, "/a"), [Some(b"old".to_vec())]);
@@ -169,7 +169,7 @@ fn a_full_disk_takes_what_fits_and_says_so() {
     let file = disk.create(Path::new("/a")).expect("created");
     assert_eq!(file.write_at(&[1; 20], 0).expect("a part"), 10);
     let full = file.write_at(&[1; 10], 10).expect_err("no room");
-    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
     assert_eq!(file.write_at(&[2; 5], 2).expect("written over"), 5);
     disk.remove(Path::new("/a")).expect("removed");
     write(&disk, "/b", &[1; 10], true);
