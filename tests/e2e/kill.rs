@@ -1,12 +1,12 @@
 //! Goal: whatever was acknowledged is there once after a kill, and nothing that was never sent.
-//! Method: clients write points whose values are all different and remember which requests were
-//! acknowledged; the server is killed in the middle of a load, a persist, a replay or a shutdown;
-//! after the next start each acknowledged point is there once, and each request whole or not at all.
+//! Method: clients write points whose values are all different and tell the checker how each request
+//! ended; the server is killed in the middle of a load, a persist, a replay or a shutdown; after the
+//! next start the checker judges all that is there.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use checker::read::json;
+use checker::{Ledger, Outcome, Row, Scope, View, line_protocol};
 use reqwest::blocking::Client;
 
 use crate::flights::path;
@@ -18,35 +18,44 @@ const FLAGS: [&str; 6] =
     ["--wal-segment-size", "1MiB", "--persist-max-age", "200ms", "--rotation-period", "300ms"];
 
 /// Lines a request.
-const LINES: u64 = 20;
+const LINES: usize = 20;
+/// Nanoseconds of a second, which is the precision of what is written here.
+const SECOND: i64 = 1_000_000_000;
+/// The table.
+const TABLE: &str = "points";
 
-/// Points that were sent, and those of them that were acknowledged.
-#[derive(Default)]
-struct Ledger {
-    next: AtomicU64,
-    acknowledged: Mutex<BTreeSet<u64>>,
+/// Clients, and what they know.
+struct Clients {
+    ledger: Ledger,
     /// Requests that were refused, or got no answer, since the last start.
     refused: AtomicU64,
 }
 
-impl Ledger {
+impl Clients {
+    fn new() -> Self {
+        Self { ledger: Ledger::in_memory(), refused: AtomicU64::new(0) }
+    }
+
     /// Writes requests until one gets no answer.
     fn write_until_killed(&self, server: &Server, stop: &AtomicBool) {
         let client = Client::new();
         while !stop.load(Ordering::Relaxed) {
-            let first = self.next.fetch_add(LINES, Ordering::Relaxed);
-            let points = first..first + LINES;
-            let line = |n: u64| format!("points,writer=w{} n={n}i {}\n", n % 7, n * 977);
-            match server.post_lines(&client, "ledger", points.clone().map(line).collect()) {
-                Some(204) => self.acknowledged.lock().extend(points),
-                Some(503) => {
-                    self.refused.fetch_add(1, Ordering::Relaxed);
-                }
+            let seconds: Vec<Row> = (0..LINES).map(|_| point(self.ledger.next_value())).collect();
+            let lines = line_protocol(&seconds);
+            let in_nanoseconds = |row: Row| Row { time: row.time * SECOND, ..row };
+            let op = self.ledger.invoke(seconds.into_iter().map(in_nanoseconds).collect());
+            let outcome = match server.post_lines(&client, "ledger", lines) {
+                Some(204) => Outcome::Acked,
+                Some(503) => Outcome::Rejected,
                 Some(other) => panic!("status {other} for a good write"),
-                None => {
-                    self.refused.fetch_add(1, Ordering::Relaxed);
-                    return;
-                }
+                None => Outcome::Unknown,
+            };
+            self.ledger.end(op, outcome);
+            if outcome != Outcome::Acked {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            if outcome == Outcome::Unknown {
+                return;
             }
         }
     }
@@ -56,87 +65,91 @@ impl Ledger {
     }
 
     fn acknowledged(&self) -> u64 {
-        self.acknowledged.lock().len() as u64
+        self.ledger.counts().acked
     }
 
-    /// Compares what the server shows with what was sent and acknowledged.
+    /// Judges what the server shows.
     fn check(&self, server: &Server) {
-        let acknowledged = self.acknowledged.lock();
-        if acknowledged.is_empty() {
+        if self.acknowledged() == 0 {
             return;
         }
-        let rows = server.rows("ledger", "SELECT n FROM points");
-        let present: Vec<u64> = rows.iter().filter_map(|row| row["n"].as_u64()).collect();
-        let distinct: BTreeSet<u64> = present.iter().copied().collect();
-        assert_eq!(distinct.len(), present.len(), "a point is there twice");
-        let lost: Vec<_> = acknowledged.difference(&distinct).collect();
-        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-        let sent = self.next.load(Ordering::Relaxed);
-        assert!(distinct.iter().all(|n| *n < sent), "a point that was never sent");
-        for first in (0..sent).step_by(LINES as usize) {
-            let there = distinct.range(first..first + LINES).count() as u64;
-            assert!(there == 0 || there == LINES, "request {first} is there in part: {there}");
-        }
+        let read = self.ledger.begin_read();
+        let rows = server.rows("ledger", &format!("SELECT * FROM {TABLE}"));
+        let view = View { rows: json(TABLE, &rows).expect("rows of the table") };
+        let verdict = self.ledger.judge(read, &Scope::table(TABLE), &view);
+        assert!(verdict.is_clean(), "{verdict}");
+    }
+}
+
+/// The point with this value; its time is in seconds.
+fn point(value: i64) -> Row {
+    Row {
+        table: TABLE.to_owned(),
+        series: format!("w{}", value % 7),
+        time: value * 977,
+        fields: vec![("n".to_owned(), value)],
     }
 }
 
 /// Writes from several clients while `end` ends the server in some way.
-fn write_and_end(dir: &DataDir, ledger: &Ledger, end: impl FnOnce(&Server)) {
+fn write_and_end(dir: &DataDir, clients: &Clients, end: impl FnOnce(&Server)) {
     let server = dir.serve(&FLAGS);
-    ledger.check(&server);
-    ledger.refused.store(0, Ordering::Relaxed);
+    clients.check(&server);
+    clients.refused.store(0, Ordering::Relaxed);
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| ledger.write_until_killed(&server, &stop));
+            scope.spawn(|| clients.write_until_killed(&server, &stop));
         }
         end(&server);
         stop.store(true, Ordering::Relaxed);
     });
+    // Its end is waited for.
+    drop(server);
+    clients.ledger.crashed();
 }
 
-fn wait_for_requests(ledger: &Ledger, requests: u64) {
-    let before = ledger.acknowledged();
-    let enough = before + requests * LINES;
-    wait_until("requests are acknowledged", || ledger.acknowledged() >= enough);
+fn wait_for_requests(clients: &Clients, requests: u64) {
+    let enough = clients.acknowledged() + requests;
+    wait_until("requests are acknowledged", || clients.acknowledged() >= enough);
 }
 
 #[test]
 fn kills_in_the_middle_of_loads_lose_nothing() {
-    let (dir, ledger) = (DataDir::new(), Ledger::default());
+    let (dir, clients) = (DataDir::new(), Clients::new());
     for round in 0..12 {
-        write_and_end(&dir, &ledger, |server| {
-            wait_for_requests(&ledger, 5 + round * 9);
+        write_and_end(&dir, &clients, |server| {
+            wait_for_requests(&clients, 5 + round * 9);
             server.signal("-KILL");
         });
     }
-    ledger.check(&dir.serve(&FLAGS));
+    clients.check(&dir.serve(&FLAGS));
 }
 
 #[test]
 fn kills_during_a_persist_a_replay_and_a_shutdown_lose_nothing() {
-    let (dir, ledger) = (DataDir::new(), Ledger::default());
+    let (dir, clients) = (DataDir::new(), Clients::new());
     for round in 0..5 {
-        write_and_end(&dir, &ledger, |server| {
-            wait_for_requests(&ledger, 30);
+        write_and_end(&dir, &clients, |server| {
+            wait_for_requests(&clients, 30);
             std::thread::scope(|scope| {
                 scope.spawn(|| server.run(&["persist", "-d", "ledger"], b""));
-                wait_for_requests(&ledger, round);
+                wait_for_requests(&clients, round);
                 server.signal("-KILL");
             });
         });
         // This one replays, and may have come to any point of it.
         dir.listen(&FLAGS).kill();
-        write_and_end(&dir, &ledger, |server| {
-            wait_for_requests(&ledger, 30);
+        write_and_end(&dir, &clients, |server| {
+            wait_for_requests(&clients, 30);
             server.signal("-TERM");
             if round % 2 == 0 {
-                wait_until("the shutdown refuses writes", || ledger.refused() > 0);
+                wait_until("the shutdown refuses writes", || clients.refused() > 0);
             }
             server.signal("-KILL");
         });
     }
-    ledger.check(&dir.serve(&FLAGS));
+    clients.check(&dir.serve(&FLAGS));
 }
 
 #[test]
