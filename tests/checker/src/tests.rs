@@ -1,6 +1,7 @@
 //! That the checker fails when it should, and only then.
 
 mod brute_force;
+mod concurrent;
 mod durability;
 mod ledger_file;
 mod order;
