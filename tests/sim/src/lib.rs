@@ -1,0 +1,69 @@
+//! A whole node in one process and on one thread, and everything that goes wrong around it, from one
+//! seed.
+//!
+//! ```text
+//!   World                     survives: modelled disk, store, ledger, late commands
+//!     │ one life after another, each on a runtime with virtual time
+//!     ▼
+//!   incarnation ──▶ Node      catalog, log, buffer, persist, queries: the real crates
+//!     │               ▲ writes by the routes, reads by the engine, judged by the ledger
+//!     ├─ writers, readers, an operator
+//!     ├─ threads      the log's and the catalog's: steps in an order that the seed draws
+//!     ├─ weather      clock jumps, full disk, EIO, outages
+//!     ├─ store        503, lost replies, truncated and late puts
+//!     └─ catalog      lost replies, repeated, late and undead commands
+//! ```
+//!
+//! A life ends by a crash, at a call of the disk, by a failed sync or in good order; then the disk
+//! forgets what it may forget. In the last life nothing goes wrong, and everything is judged.
+//!
+//! The same seed gives the same trace: nothing is drawn, timed or ordered but by the seed. What is
+//! slow in virtual time takes no time.
+
+mod catalog;
+mod chance;
+mod client;
+mod clock;
+mod files;
+mod incarnation;
+mod invariants;
+mod judgement;
+mod node;
+mod operator;
+mod panics;
+mod plan;
+mod reader;
+mod store;
+mod threads;
+mod trace;
+mod verdict;
+mod view;
+mod vitals;
+mod weather;
+mod world;
+mod writer;
+
+pub use verdict::{Kind, Outcome, Violation};
+
+use incarnation::Script;
+use plan::Life;
+use world::World;
+
+/// Lives through `seed`, and judges it. `echo` prints the trace to standard output.
+pub fn run(seed: u64, echo: bool) -> Outcome {
+    let mut world = World::new(seed, echo);
+    for _ in 0..world.plan.lives {
+        let life = Life::draw(&world.chance.fork());
+        incarnation::live(&mut world, &Script::Life(life));
+        if world.findings.any() {
+            return world.outcome();
+        }
+    }
+    incarnation::live(&mut world, &Script::Judgement);
+    world.outcome()
+}
+
+/// The command that replays a seed.
+pub fn replay_command(seed: u64) -> String {
+    format!("cargo run -p sim -- run --seed {seed} --trace")
+}

@@ -1,0 +1,99 @@
+//! A reader: whole tables and single series, fast and slow, all along.
+//!
+//! A slow reader holds its answer open while partitions are persisted under it: it must see each
+//! batch once all the same.
+
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use checker::{Scope, View};
+use futures::StreamExt;
+use types::ErrorKind;
+
+use crate::client::Client;
+use crate::node::Node;
+use crate::verdict::Kind;
+use crate::view::rows_of;
+
+/// Reads until it is told to stop.
+pub(crate) async fn run(client: Client) {
+    while !client.is_over() {
+        let pause = client.chance.millis(20, 900);
+        tokio::time::sleep(pause).await;
+        if client.is_over() {
+            return;
+        }
+        read(&client).await;
+    }
+}
+
+async fn read(client: &Client) {
+    let chance = &client.chance;
+    let series = chance.one_in(4).then(|| format!("shared{}", chance.below(2)));
+    let scope = Scope { table: client.table(), series };
+    let pause = if chance.one_in(3) { chance.millis(20, 600) } else { Duration::ZERO };
+    let number = client.number;
+    client.trace.event(format_args!("reader {number}: {scope:?}, pausing for {pause:?}"));
+    let read = client.ledger.begin_read();
+    match view(&client.node, &scope, pause).await {
+        Ok(view) => {
+            let verdict = client.ledger.judge(read, &scope, &view);
+            let rows = view.rows.len();
+            client.trace.event(format_args!("reader {number}: {rows} rows"));
+            client.trace.count("reads");
+            if !verdict.is_clean() {
+                client.findings.report(Kind::Read, &verdict);
+            }
+        }
+        Err(error) => {
+            client.trace.event(format_args!("reader {number}: {error}"));
+            client.trace.count("reads refused");
+            if matches!(error.kind(), ErrorKind::Corrupt) {
+                client.findings.report(Kind::Read, &told(&error));
+            }
+        }
+    }
+}
+
+/// What a query sees of `scope`; whoever asks pauses before each part of the answer.
+///
+/// A table that is not known has no rows.
+pub(crate) async fn view(
+    node: &Node,
+    scope: &Scope,
+    pause: Duration,
+) -> Result<View, query::Error> {
+    let mut sql = format!("SELECT * FROM \"{}\"", scope.table);
+    if let Some(series) = &scope.series {
+        sql.push_str(&format!(" WHERE series = '{series}'"));
+    }
+    let answer = match node.ask(sql).await {
+        Ok(answer) => answer,
+        Err(query::Error::DatabaseNotFound { .. } | query::Error::TableNotFound { .. }) => {
+            return Ok(View::default());
+        }
+        Err(error) => return Err(error),
+    };
+    let mut stream = answer.stream;
+    let mut batches: Vec<RecordBatch> = Vec::new();
+    while let Some(batch) = stream.next().await {
+        batches.push(batch?);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+    let rows = batches.iter().flat_map(|batch| rows_of(&scope.table, batch));
+    Ok(View { rows: rows.collect() })
+}
+
+/// An error with its causes.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

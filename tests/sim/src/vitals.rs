@@ -1,0 +1,96 @@
+//! Whether the simulated process lives, and how it ends itself.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use wal::Fatal;
+
+use crate::panics;
+use crate::trace::Trace;
+use crate::verdict::{Findings, Kind};
+
+/// The life of one process.
+#[derive(Debug)]
+pub(crate) struct Vitals {
+    death: Mutex<Option<String>>,
+    died: Notify,
+    /// True if something was done to it after which it may end itself.
+    may_die: AtomicBool,
+    trace: Trace,
+    findings: Findings,
+}
+
+impl Vitals {
+    pub(crate) fn new(trace: &Trace, findings: &Findings) -> Arc<Self> {
+        Arc::new(Self {
+            death: Mutex::new(None),
+            died: Notify::new(),
+            may_die: AtomicBool::new(false),
+            trace: trace.clone(),
+            findings: findings.clone(),
+        })
+    }
+
+    /// From now on the process may end itself.
+    pub(crate) fn allow_death(&self) {
+        self.may_die.store(true, Ordering::Relaxed);
+    }
+
+    /// True if the process may end itself.
+    pub(crate) fn may_die(&self) -> bool {
+        self.may_die.load(Ordering::Relaxed)
+    }
+
+    /// The process is dead; the first reason stands.
+    pub(crate) fn die(&self, reason: &str) {
+        let mut death = self.death.lock();
+        if death.is_none() {
+            self.trace.event(format_args!("the process is dead: {reason}"));
+            *death = Some(reason.to_owned());
+            panics::ignore();
+            self.died.notify_one();
+        }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.death.lock().is_some()
+    }
+
+    /// Returns once the process is dead. One may wait.
+    pub(crate) async fn dead(&self) {
+        while !self.is_dead() {
+            self.died.notified().await;
+        }
+    }
+}
+
+/// What a stack is unwound with when the process is dead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Died;
+
+/// Leaves the stack of a dead process, without a word of the panic hook.
+pub(crate) fn leave() -> ! {
+    resume_unwind(Box::new(Died))
+}
+
+/// Ends the simulated process where a real one would exit.
+#[derive(Debug)]
+pub(crate) struct SimFatal(pub(crate) Arc<Vitals>);
+
+impl Fatal for SimFatal {
+    fn end(&self, error: &wal::Error) -> ! {
+        let vitals = &self.0;
+        if !vitals.is_dead() && !vitals.may_die() {
+            let told = format!("the process ended itself: {error}");
+            vitals.findings.report(Kind::Failed, &told);
+        }
+        if vitals.may_die() {
+            vitals.trace.count("fatal ends");
+        }
+        vitals.die(&error.to_string());
+        leave()
+    }
+}

@@ -1,0 +1,104 @@
+//! A writer: requests over several tables and days, points that are overwritten field by field,
+//! and repetitions where the outcome was not known.
+
+use std::collections::BTreeMap;
+
+use checker::{Outcome, Row, line_protocol};
+
+use crate::client::Client;
+use crate::node::Sent;
+use crate::plan::{DAY_NS, FIRST_DAY_NS};
+
+/// How often one request is sent at most.
+const ATTEMPTS_MAX: u64 = 3;
+
+/// Writes until it is told to stop.
+pub(crate) async fn run(client: Client) {
+    while !client.is_over() {
+        let pause = client.chance.millis(1, client.plan.pause_max);
+        tokio::time::sleep(pause).await;
+        if client.is_over() {
+            return;
+        }
+        let outcome = request(&client).await;
+        if outcome == Outcome::Rejected {
+            tokio::time::sleep(client.chance.millis(5, 200)).await;
+        }
+    }
+}
+
+/// One request, with its repetitions: whatever they do lies between its begin and its end.
+async fn request(client: &Client) -> Outcome {
+    let rows = rows(client);
+    let (number, count) = (client.number, rows.len());
+    let lines = line_protocol(&rows);
+    let op = client.ledger.invoke(rows);
+    client.trace.event(format_args!("writer {number}: {op:?} of {count} rows"));
+    client.trace.count("requests");
+    let mut outcome = Outcome::Rejected;
+    for _ in 0..ATTEMPTS_MAX {
+        match client.node.write(lines.clone()).await {
+            Sent::Kept => {
+                outcome = Outcome::Acked;
+                break;
+            }
+            // Refused now, but an earlier attempt may have been kept.
+            Sent::Refused => break,
+            Sent::Unknown => outcome = Outcome::Unknown,
+        }
+        if client.chance.one_in(2) {
+            break;
+        }
+        client.trace.count("requests repeated");
+        tokio::time::sleep(client.chance.millis(1, 100)).await;
+    }
+    client.trace.event(format_args!("writer {number}: {op:?} {outcome:?}"));
+    client.trace.count(match outcome {
+        Outcome::Acked => "requests acknowledged",
+        Outcome::Rejected => "requests refused",
+        Outcome::Unknown => "requests with unknown outcome",
+    });
+    client.ledger.end(op, outcome);
+    outcome
+}
+
+/// Rows of some points, each point once.
+fn rows(client: &Client) -> Vec<Row> {
+    let (chance, plan) = (&client.chance, &client.plan);
+    let count = chance.within(1, plan.rows_max);
+    let mut points = BTreeMap::new();
+    for _ in 0..count {
+        let point = (client.table(), series(client), time(client));
+        points.entry(point).or_insert_with(|| fields(client));
+    }
+    let row = |((table, series, time), fields)| Row { table, series, time, fields };
+    points.into_iter().map(row).collect()
+}
+
+/// A series of its own, or one that all writers share.
+fn series(client: &Client) -> String {
+    match client.chance.below(3) {
+        0 => format!("shared{}", client.chance.below(2)),
+        _ => format!("w{}s{}", client.number, client.chance.below(3)),
+    }
+}
+
+fn time(client: &Client) -> i64 {
+    let day = client.chance.below(client.plan.days).cast_signed();
+    let slot = client.chance.below(client.plan.slots).cast_signed();
+    FIRST_DAY_NS + day * DAY_NS + slot * 1_000_000_000
+}
+
+/// At least one of a few fields; now and then one that the table may not have yet.
+fn fields(client: &Client) -> Vec<(String, i64)> {
+    let chance = &client.chance;
+    let mut names: Vec<String> = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    names.retain(|_| chance.one_in(2));
+    if names.is_empty() {
+        names.push("a".to_owned());
+    }
+    if chance.one_in(40) {
+        names.push(format!("x{}", chance.below(6)));
+    }
+    names.into_iter().map(|name| (name, client.ledger.next_value())).collect()
+}

@@ -1,0 +1,17 @@
+//! Seeds of the simulation: clean ones, the same twice, stored ones, and each planted bug.
+
+mod clean;
+mod determinism;
+mod planted;
+mod stored;
+
+use sim::{Outcome, replay_command};
+
+/// Wants nothing to be wrong with a seed.
+fn check_clean(seed: u64) -> Outcome {
+    let outcome = sim::run(seed, false);
+    if let Some(violation) = &outcome.violation {
+        panic!("seed {seed}: {violation}\nreplay it: {}", replay_command(seed));
+    }
+    outcome
+}
