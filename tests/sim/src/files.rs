@@ -1,97 +1,57 @@
-//! The last look: what is in the files of the catalog, read without any of the node's code that
-//! reads.
+//! The last look: what is in the files of the catalog, read without the query engine.
 
-use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::error::Error;
+use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use arrow::ipc::reader::{FileReader, StreamReader};
-use bytes::Bytes;
-use catalog::{Database, File, FileKind, Table};
-use checker::{Row, Scope, View};
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use types::TableName;
+use checker::read::{self, Stored};
+use checker::{Read, Scope};
 
 use crate::client::table_name;
-use crate::reader::told;
+use crate::node::Node;
+use crate::reader::{batches, told};
 use crate::verdict::Kind;
-use crate::view::rows_of;
 use crate::world::World;
 
-/// How a quarantine file in the file format begins.
-const FILE_FORMAT_MARK: &[u8] = b"ARROW1";
-
-/// Judges what the files of `database` hold.
-pub(crate) async fn judge(world: &World, database: &Database) {
-    let store = world.store.objects();
-    for number in 0..world.plan.tables {
-        let scope = Scope { table: table_name(number), series: None };
-        let table = TableName::new(&scope.table).ok();
-        let table = table.and_then(|name| database.tables.get(&name));
-        let read = world.ledger.begin_read();
-        match view(&*store, &scope.table, table.map(AsRef::as_ref)).await {
-            Ok(view) => {
-                let verdict = world.ledger.judge(read, &scope, &view);
-                world.trace.count("reads of files");
-                if !verdict.is_clean() {
-                    world.findings.report(Kind::Read, &format!("in the files: {verdict}"));
-                }
-            }
-            Err(error) => {
-                let told =
-                    format!("the files of {} cannot be read: {}", scope.table, told(&*error));
-                world.findings.report(Kind::Read, &told);
-            }
+/// Judges what the files hold, once everything is in them.
+pub(crate) async fn judge(world: &World, node: &Node) {
+    let scopes = (0..world.plan.tables).map(|number| Scope::table(table_name(number)));
+    let reads: Vec<(Scope, Read)> =
+        scopes.map(|scope| (scope, world.ledger.begin_read())).collect();
+    match Box::pin(stored(world, node)).await {
+        Ok(stored) => compare(world, &reads, &stored),
+        Err(error) => {
+            let told = format!("the files cannot be read: {}", told(&*error));
+            world.findings.report(Kind::Read, &told);
         }
     }
 }
 
-/// The points of a table: of two values of one field, that of the later file wins, and within a
-/// file that of the later row.
-async fn view(
-    store: &dyn ObjectStore,
-    name: &str,
-    table: Option<&Table>,
-) -> Result<View, Box<dyn std::error::Error>> {
-    let mut points: BTreeMap<(String, i64), BTreeMap<String, i64>> = BTreeMap::new();
-    let partitions = table.into_iter().flat_map(|table| table.partitions.values());
-    // They stand in the order of their LSNs.
-    for file in partitions.flat_map(|partition| &partition.files) {
-        for batch in read(store, file).await? {
-            for row in rows_of(name, &batch) {
-                points.entry((row.series, row.time)).or_default().extend(row.fields);
-            }
+fn compare(world: &World, reads: &[(Scope, Read)], stored: &Stored) {
+    for (scope, read) in reads {
+        let view = stored.tables.get(&scope.table).cloned().unwrap_or_default();
+        let verdict = world.ledger.judge(*read, scope, &view);
+        world.trace.count("reads of files");
+        if !verdict.is_clean() {
+            world.findings.report(Kind::Read, &format!("in the files: {verdict}"));
         }
     }
-    let row = |((series, time), fields): ((String, i64), BTreeMap<String, i64>)| Row {
-        table: name.to_owned(),
-        series,
-        time,
-        fields: fields.into_iter().collect(),
+    for fault in &stored.faults {
+        world.findings.report(Kind::Invariant, fault);
+    }
+    let repeated = world.ledger.judge_repeated(&stored.repeated);
+    if !repeated.is_clean() {
+        world.findings.report(Kind::Read, &format!("in more than one file: {repeated}"));
+    }
+}
+
+async fn stored(world: &World, node: &Node) -> Result<Stored, Box<dyn Error>> {
+    let told = match batches(node, read::CATALOG_SQL.to_owned(), Duration::ZERO).await {
+        Ok(told) => told,
+        // Nobody has written anything.
+        Err(query::Error::DatabaseNotFound { .. }) => return Ok(Stored::default()),
+        Err(error) => return Err(error.into()),
     };
-    Ok(View { rows: points.into_iter().map(row).collect() })
-}
-
-async fn read(
-    store: &dyn ObjectStore,
-    file: &File,
-) -> Result<Vec<RecordBatch>, Box<dyn std::error::Error>> {
-    let bytes = store.get(&Path::parse(&file.path)?).await?.bytes().await?;
-    Ok(match file.kind {
-        FileKind::Parquet => {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)?.build()?;
-            reader.collect::<Result<_, _>>()?
-        }
-        FileKind::Quarantine => quarantined(bytes)?,
-    })
-}
-
-fn quarantined(bytes: Bytes) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
-    if bytes.starts_with(FILE_FORMAT_MARK) {
-        FileReader::try_new(Cursor::new(bytes), None)?.collect()
-    } else {
-        StreamReader::try_new(Cursor::new(bytes), None)?.collect()
-    }
+    let files = read::catalog(&told)?;
+    world.trace.event(format_args!("{} files", files.len()));
+    Ok(read::files(&*world.store.objects(), &files).await?)
 }

@@ -37,7 +37,6 @@ mod store;
 mod threads;
 mod trace;
 mod verdict;
-mod view;
 mod vitals;
 mod weather;
 mod world;

@@ -33,6 +33,8 @@ pub(crate) const LOG_DIR: &str = "/data/wal";
 const CATALOG_DIR: &str = "/data/catalog";
 /// The database that all clients use.
 pub(crate) const DATABASE: &str = "db";
+/// Where lines go: all of them or none.
+const WRITE: &str = "/api/v3/write_lp?db=db&precision=ns&accept_partial=false";
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -108,9 +110,7 @@ impl Node {
     /// Sends lines, as a client does that waits only so long.
     pub(crate) async fn write(&self, lines: String) -> Sent {
         let length = lines.len();
-        let request = Request::post(format!("/api/v3/write_lp?db={DATABASE}&precision=ns"))
-            .header(CONTENT_LENGTH, length)
-            .body(Body::from(lines));
+        let request = Request::post(WRITE).header(CONTENT_LENGTH, length).body(Body::from(lines));
         let Ok(request) = request else { return Sent::Refused };
         let answer = Box::pin(self.routes.clone().oneshot(request));
         let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, answer).await else {

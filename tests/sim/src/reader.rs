@@ -13,7 +13,6 @@ use types::ErrorKind;
 use crate::client::Client;
 use crate::node::Node;
 use crate::verdict::Kind;
-use crate::view::rows_of;
 
 /// Reads until it is told to stop.
 pub(crate) async fn run(client: Client) {
@@ -67,23 +66,37 @@ pub(crate) async fn view(
     if let Some(series) = &scope.series {
         sql.push_str(&format!(" WHERE series = '{series}'"));
     }
-    let answer = match node.ask(sql).await {
-        Ok(answer) => answer,
+    let batches = match batches(node, sql, pause).await {
+        Ok(batches) => batches,
         Err(query::Error::DatabaseNotFound { .. } | query::Error::TableNotFound { .. }) => {
             return Ok(View::default());
         }
         Err(error) => return Err(error),
     };
-    let mut stream = answer.stream;
-    let mut batches: Vec<RecordBatch> = Vec::new();
+    let rows = checker::read::sql(&scope.table, &batches);
+    let rows = rows.map_err(|error| query::Error::Corrupt {
+        path: scope.table.clone(),
+        expected: "rows of the table's columns",
+        source: Box::new(error),
+    })?;
+    Ok(View { rows })
+}
+
+/// The answer to a query, read with pauses.
+pub(crate) async fn batches(
+    node: &Node,
+    sql: String,
+    pause: Duration,
+) -> Result<Vec<RecordBatch>, query::Error> {
+    let mut stream = node.ask(sql).await?.stream;
+    let mut batches = Vec::new();
     while let Some(batch) = stream.next().await {
         batches.push(batch?);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
     }
-    let rows = batches.iter().flat_map(|batch| rows_of(&scope.table, batch));
-    Ok(View { rows: rows.collect() })
+    Ok(batches)
 }
 
 /// An error with its causes.

@@ -27,38 +27,38 @@ pub(crate) async fn run(client: Client) {
     }
 }
 
-/// One request, with its repetitions: whatever they do lies between its begin and its end.
+/// One request, with its repetitions where it is not known what became of it.
 async fn request(client: &Client) -> Outcome {
     let rows = rows(client);
-    let (number, count) = (client.number, rows.len());
-    let lines = line_protocol(&rows);
-    let op = client.ledger.invoke(rows);
-    client.trace.event(format_args!("writer {number}: {op:?} of {count} rows"));
-    client.trace.count("requests");
-    let mut outcome = Outcome::Rejected;
-    for _ in 0..ATTEMPTS_MAX {
-        match client.node.write(lines.clone()).await {
-            Sent::Kept => {
-                outcome = Outcome::Acked;
-                break;
-            }
-            // Refused now, but an earlier attempt may have been kept.
-            Sent::Refused => break,
-            Sent::Unknown => outcome = Outcome::Unknown,
-        }
-        if client.chance.one_in(2) {
+    let mut outcome = attempt(client, &rows).await;
+    for _ in 1..ATTEMPTS_MAX {
+        if outcome != Outcome::Unknown || client.chance.one_in(2) {
             break;
         }
-        client.trace.count("requests repeated");
         tokio::time::sleep(client.chance.millis(1, 100)).await;
+        client.trace.count("requests repeated");
+        outcome = attempt(client, &rows).await;
     }
-    client.trace.event(format_args!("writer {number}: {op:?} {outcome:?}"));
+    outcome
+}
+
+async fn attempt(client: &Client, rows: &[Row]) -> Outcome {
+    let (number, count) = (client.number, rows.len());
+    let op = client.ledger.invoke(rows.to_vec());
+    client.trace.event(format_args!("writer {number}: {op} of {count} rows"));
+    client.trace.count("requests");
+    let outcome = match client.node.write(line_protocol(rows)).await {
+        Sent::Kept => Outcome::Acked,
+        Sent::Refused => Outcome::Rejected,
+        Sent::Unknown => Outcome::Unknown,
+    };
+    client.ledger.end(op, outcome);
+    client.trace.event(format_args!("writer {number}: {op} {outcome:?}"));
     client.trace.count(match outcome {
         Outcome::Acked => "requests acknowledged",
         Outcome::Rejected => "requests refused",
         Outcome::Unknown => "requests with unknown outcome",
     });
-    client.ledger.end(op, outcome);
     outcome
 }
 

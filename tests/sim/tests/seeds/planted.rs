@@ -3,6 +3,8 @@
 //! The switch is read once a process, so each of these needs one of its own, as `cargo nextest` gives
 //! it.
 
+use std::io::Write;
+
 use types::fault::{self, Bug, Switch};
 
 /// A bug that needs more seeds than that is not found by anybody.
@@ -12,7 +14,9 @@ fn check(bug: Bug) {
     fault::set(Switch::Plant(bug)).expect("each test has a process of its own: use cargo nextest");
     for seed in 0..SEEDS_MAX {
         if let Some(violation) = sim::run(seed, false).violation {
-            println!("{} is found at seed {seed}: {violation}", bug.name());
+            let mut out = std::io::stdout().lock();
+            writeln!(out, "{} is found at seed {seed}: {violation}", bug.name())
+                .expect("it is told");
             return;
         }
     }
