@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use types::ErrorKind;
 use types::effect::Clock;
+use wal::disk::Cut;
 
 use crate::client::Client;
 use crate::clock::SimClock;
@@ -19,6 +20,7 @@ use crate::node::{Effects, Node};
 use crate::panics;
 use crate::plan::{Ending, Faults, Life};
 use crate::reader::told;
+use crate::rot::{self, Rot};
 use crate::threads::{Around, SimThreads};
 use crate::verdict::Kind;
 use crate::vitals::Vitals;
@@ -36,6 +38,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 pub(crate) enum Script {
     /// Clients, faults, and an end.
     Life(Life),
+    /// A start over a log that must be refused.
+    Rot(Rot),
     /// No faults: everything is judged.
     Judgement,
 }
@@ -74,13 +78,14 @@ pub(crate) fn live(world: &mut World, script: &Script) {
 fn end(world: &mut World, script: &Script) {
     let cut = match script {
         Script::Life(life) => life.cut,
-        Script::Judgement => wal::disk::Cut::PowerAnyOrder,
+        Script::Rot(_) => Cut::Kill,
+        Script::Judgement => Cut::PowerAnyOrder,
     };
     world.trace.event(format_args!("the end: {cut:?}, after {} calls", world.disk.calls()));
     world.trace.count(match cut {
-        wal::disk::Cut::Kill => "kills",
-        wal::disk::Cut::PowerInOrder => "power cuts in order",
-        wal::disk::Cut::PowerAnyOrder => "power cuts in any order",
+        Cut::Kill => "kills",
+        Cut::PowerInOrder => "power cuts in order",
+        Cut::PowerAnyOrder => "power cuts in any order",
     });
     world.disk = world.disk.after(cut, &*world.chance.fork().randomness());
     let downtime = world.chance.millis(10, 60_000);
@@ -91,13 +96,14 @@ async fn process(world: &World, script: &Script, cell: &OnceCell<Effects>) {
     world.trace.time_from(Some(Instant::now()));
     let faults = match script {
         Script::Life(life) => life.faults.clone(),
-        Script::Judgement => Faults::default(),
+        Script::Rot(_) | Script::Judgement => Faults::default(),
     };
     let effects = cell.get_or_init(|| effects(world, &faults));
     world.store.set_fault_once_in(faults.store_once_in);
     tokio::spawn(effects.threads.clone().run());
     match script {
         Script::Life(life) => Box::pin(life_of(world, effects, life)).await,
+        Script::Rot(rot) => Box::pin(rot::run(world, effects, rot)).await,
         Script::Judgement => Box::pin(judgement::run(world, effects)).await,
     }
 }
@@ -154,7 +160,7 @@ async fn life_of(world: &World, effects: &Effects, life: &Life) {
 
 /// A node that has failed is a finding, unless something was done to it that allows that; rot was
 /// never done to it.
-fn failed(world: &World, effects: &Effects, error: &(dyn std::error::Error + 'static)) {
+pub(crate) fn failed(world: &World, effects: &Effects, error: &(dyn std::error::Error + 'static)) {
     let text = told(error);
     world.trace.event(format_args!("the node fails: {text}"));
     let corrupt = is_corrupt(error);
@@ -163,7 +169,8 @@ fn failed(world: &World, effects: &Effects, error: &(dyn std::error::Error + 'st
     }
 }
 
-fn is_corrupt(error: &(dyn std::error::Error + 'static)) -> bool {
+/// True if a file is not as it was written.
+pub(crate) fn is_corrupt(error: &(dyn std::error::Error + 'static)) -> bool {
     let of_catalog = error.downcast_ref::<catalog::Error>().map(catalog::Error::kind);
     let of_ingester = error.downcast_ref::<ingester::Error>().map(ingester::Error::kind);
     of_catalog.or(of_ingester) == Some(ErrorKind::Corrupt)

@@ -10,6 +10,7 @@
 //!     ├─ writers, readers, an operator
 //!     ├─ threads      the log's and the catalog's: steps in an order that the seed draws
 //!     ├─ weather      clock jumps, full disk, EIO, outages
+//!     ├─ rot          a bit of the log that changes, to be found out
 //!     ├─ store        503, lost replies, truncated and late puts
 //!     └─ catalog      lost replies, repeated, late and undead commands
 //! ```
@@ -33,6 +34,7 @@ mod operator;
 mod panics;
 mod plan;
 mod reader;
+mod rot;
 mod store;
 mod threads;
 mod trace;
@@ -52,8 +54,15 @@ use world::World;
 pub fn run(seed: u64, echo: bool) -> Outcome {
     let mut world = World::new(seed, echo);
     for _ in 0..world.plan.lives {
+        if world.chance.one_in(3)
+            && let Some(rot) = rot::strike(&world)
+        {
+            incarnation::live(&mut world, &Script::Rot(rot));
+        }
         let life = Life::draw(&world.chance.fork());
-        incarnation::live(&mut world, &Script::Life(life));
+        if !world.findings.any() {
+            incarnation::live(&mut world, &Script::Life(life));
+        }
         if world.findings.any() {
             return world.outcome();
         }
