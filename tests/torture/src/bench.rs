@@ -1,0 +1,68 @@
+//! A place where a server is tortured: a directory, a workload, and a reader that judges.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::forebay::Launch;
+use crate::reading::Reader;
+use crate::settings::Settings;
+use crate::workload::{Crew, Workload};
+
+/// Small and quick, so that segments, jobs and files are many.
+pub(crate) const SMALL: [&str; 6] =
+    ["--wal-segment-size", "1MiB", "--persist-max-age", "200ms", "--rotation-period", "300ms"];
+
+/// Clients that leave the server some rest, so that what they write stays small.
+pub(crate) const CREW: Crew = Crew { writers: 6, readers: 2, rest: Duration::from_millis(12) };
+
+/// The place.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) workload: Workload,
+    pub(crate) reader: Reader,
+    binary: PathBuf,
+    data_dir: PathBuf,
+}
+
+impl Bench {
+    pub(crate) fn new(
+        settings: &Settings,
+        data_dir: PathBuf,
+        workload: Workload,
+    ) -> Result<Self, Error> {
+        let binary = settings.binary()?;
+        Ok(Self { workload, reader: Reader::new()?, binary, data_dir })
+    }
+
+    /// How a server is started here.
+    pub(crate) fn launch(&self, flags: &[&str]) -> Launch {
+        Launch::new(&self.binary, &self.data_dir, flags)
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Where the objects are, unless a flag says otherwise.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.data_dir.join("objects")
+    }
+
+    /// Judges everything that a server shows.
+    pub(crate) fn judge(&self, url: &str) -> Result<(), Error> {
+        self.workload.judge_all(&self.reader, url)
+    }
+
+    /// Starts a server once more, without any fault, and judges everything.
+    pub(crate) fn judge_after_restart(&self, flags: &[&str]) -> Result<(), Error> {
+        let (mut server, url) = self.launch(flags).start_ready()?;
+        self.judge(&url)?;
+        server.kill()?;
+        Ok(())
+    }
+}
