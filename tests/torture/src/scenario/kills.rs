@@ -1,0 +1,278 @@
+//! `kill -9` at any moment, and ends at named points on both sides of each durable step.
+//!
+//! Each round starts a server over what the last one left, judges all that it shows, lets clients
+//! write and read, and ends the server. So a server is judged that may itself end at any moment,
+//! during its replay too.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use rand::Rng;
+use rand::rngs::StdRng;
+use rustix::process::Signal;
+use serde::Serialize;
+use types::fault::Point;
+
+use crate::bench::{Bench, CREW, SMALL};
+use crate::error::{During, Error};
+use crate::forebay::{Server, persist};
+use crate::reading::DATABASE;
+use crate::report::{Report, Spread, Totals, tell};
+use crate::settings::Settings;
+use crate::work_dir::WorkDir;
+use crate::workload::Workload;
+
+/// Keys of one directory.
+const KEYS: u64 = 12_000;
+/// For how long a named point is waited for.
+const POINT_PATIENCE: Duration = Duration::from_secs(1);
+/// Rounds from one reading of the files to the next.
+const FILES_EVERY: u64 = 20;
+
+/// How often.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Rounds, each with one end of a server
+    #[arg(long, default_value_t = 1_000)]
+    pub rounds: u64,
+
+    /// Rounds that share a data directory
+    #[arg(long, default_value_t = 50)]
+    pub rounds_a_directory: u64,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Kills {
+    /// Ends of servers, none of them wanted by the server.
+    pub kills: u64,
+    /// Ends by the moment.
+    pub moments: BTreeMap<&'static str, u64>,
+    /// Ends at named points that were reached.
+    pub points: BTreeMap<&'static str, u64>,
+    /// Rounds whose point was not reached, so that the server was killed.
+    pub points_missed: u64,
+    /// False if the binary has no named points.
+    pub points_compiled_in: bool,
+    /// Times that all was read from the files too.
+    pub file_readings: u64,
+    /// From the start of a server until it was ready.
+    pub restart: Spread,
+    /// What clients did and saw.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+impl Report for Kills {
+    const SCENARIO: &'static str = "kills";
+
+    fn totals(&self) -> &Totals {
+        &self.totals
+    }
+}
+
+/// Runs the rounds.
+///
+/// # Errors
+///
+/// [`Error`] if they could not be run; what was found is in the report.
+pub fn run(settings: &Settings, options: &Options) -> Result<Kills, Error> {
+    let mut random = settings.random();
+    let mut run = Run { points_compiled_in: true, ..Run::default() };
+    let mut left = options.rounds;
+    while left > 0 {
+        let rounds = left.min(options.rounds_a_directory.max(1));
+        run.one_directory(settings, rounds, &mut random)?;
+        left -= rounds;
+        tell(&format!("kills: {} of {}", options.rounds - left, options.rounds));
+        if !run.kills.totals.is_clean() {
+            break;
+        }
+    }
+    run.kills.points_compiled_in = run.points_compiled_in;
+    run.kills.restart = Spread::of(run.restarts);
+    Ok(run.kills)
+}
+
+/// When a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    Start,
+    Load,
+    Persist,
+    Shutdown,
+    Point(Point),
+}
+
+impl Moment {
+    fn choose(random: &mut StdRng, points: bool) -> Self {
+        if points && random.random_bool(0.5) {
+            return Self::Point(Point::ALL[random.random_range(0..Point::ALL.len())]);
+        }
+        match random.random_range(0..6) {
+            0 => Self::Start,
+            1 => Self::Persist,
+            2 => Self::Shutdown,
+            _ => Self::Load,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Load => "load",
+            Self::Persist => "persist",
+            Self::Shutdown => "shutdown",
+            Self::Point(_) => "point",
+        }
+    }
+}
+
+/// How often a point is passed before it is the end: some are passed all the time, some seldom.
+fn passes(point: Point, random: &mut StdRng) -> u64 {
+    match point {
+        Point::WriteBefore | Point::FsyncBefore | Point::FsyncAfter | Point::AnswerBefore => {
+            random.random_range(1..200)
+        }
+        Point::ReplayFrame => random.random_range(1..50),
+        Point::RewriteBefore | Point::SnapshotBefore | Point::CloseBefore => 1,
+        _ => random.random_range(1..4),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Run {
+    kills: Kills,
+    restarts: Vec<Duration>,
+    points_compiled_in: bool,
+}
+
+impl Run {
+    fn one_directory(
+        &mut self,
+        settings: &Settings,
+        rounds: u64,
+        random: &mut StdRng,
+    ) -> Result<(), Error> {
+        let mut dir = WorkDir::within(&settings.work_dir)?;
+        let bench = Bench::new(settings, dir.data(), Workload::new(KEYS))?;
+        let done = (1..=rounds).try_for_each(|round| self.round(&bench, round, random));
+        let done = done.and_then(|()| bench.judge_after_restart(&SMALL));
+        if done.is_err() || !bench.workload.is_clean() {
+            dir.keep();
+        }
+        self.kills.totals.absorb(bench.workload.totals());
+        done
+    }
+
+    fn round(&mut self, bench: &Bench, round: u64, random: &mut StdRng) -> Result<(), Error> {
+        let moment = Moment::choose(random, self.points_compiled_in);
+        let mut launch = bench.launch(&SMALL);
+        if let Moment::Point(point) = moment {
+            let passes = passes(point, random);
+            launch = launch.with_fault(format!("end:{}:{passes}", point.name()));
+        }
+        let mut server = launch.start()?;
+        match self.one_life(bench, &mut server, (moment, round), random) {
+            // It has reached its point while it was judged, or before.
+            Err(error) if matches!(moment, Moment::Point(_)) => {
+                if server.wait_end(POINT_PATIENCE)?.is_none() {
+                    return Err(error);
+                }
+            }
+            other => other?,
+        }
+        self.count_end(&mut server, moment)?;
+        bench.workload.crashed();
+        Ok(())
+    }
+
+    /// Judges a server, keeps it busy, and ends it.
+    fn one_life(
+        &mut self,
+        bench: &Bench,
+        server: &mut Server,
+        (moment, round): (Moment, u64),
+        random: &mut StdRng,
+    ) -> Result<(), Error> {
+        if moment == Moment::Start {
+            thread::sleep(Duration::from_millis(random.random_range(1..200)));
+            server.kill()?;
+            return Ok(());
+        }
+        let url = server.wait_ready()?;
+        self.restarts.push(server.started().elapsed());
+        bench.judge(&url)?;
+        if round.is_multiple_of(FILES_EVERY) && persist(bench.binary(), &url, DATABASE)? {
+            bench.workload.judge_files(&bench.reader, &url, &bench.objects())?;
+            self.kills.file_readings += 1;
+        }
+        let seed = random.random();
+        let end = || end(bench, server, (moment, url.as_str()), random);
+        bench.workload.during(&url, CREW, seed, end)?
+    }
+
+    fn count_end(&mut self, server: &mut Server, moment: Moment) -> Result<(), Error> {
+        let aborted = server.ended()?.is_some_and(|status| status.signal() == ABORTED);
+        match moment {
+            Moment::Point(point) if aborted => {
+                *self.kills.points.entry(point.name()).or_default() += 1;
+            }
+            Moment::Point(_) if !server.lines_with("no faults to switch on").is_empty() => {
+                self.points_compiled_in = false;
+                tell("kills: this binary has no named points, only random moments are left");
+                return Ok(());
+            }
+            Moment::Point(_) => self.kills.points_missed += 1,
+            _ => {}
+        }
+        self.kills.kills += 1;
+        *self.kills.moments.entry(moment.name()).or_default() += 1;
+        Ok(())
+    }
+}
+
+/// The signal of a process that has ended itself at a point.
+const ABORTED: Option<i32> = Some(Signal::ABORT.as_raw());
+
+/// Ends a busy server.
+fn end(
+    bench: &Bench,
+    server: &mut Server,
+    (moment, url): (Moment, &str),
+    random: &mut StdRng,
+) -> Result<(), Error> {
+    let mut pause = |below| thread::sleep(Duration::from_millis(random.random_range(0..below)));
+    match moment {
+        Moment::Start | Moment::Load => pause(300),
+        Moment::Persist => {
+            pause(100);
+            let mut command = Command::new(bench.binary());
+            command.args(["persist", "-d", DATABASE]).env("FOREBAY_HOST", url);
+            let quiet = command.stderr(Stdio::null());
+            let mut persisting = quiet.spawn().during("run forebay persist")?;
+            pause(80);
+            server.kill()?;
+            persisting.wait().during("wait for forebay persist")?;
+        }
+        Moment::Shutdown => {
+            pause(150);
+            server.signal(Signal::TERM);
+            pause(150);
+        }
+        Moment::Point(point) => {
+            let begun = Instant::now();
+            if matches!(point, Point::CloseBefore | Point::SnapshotBefore) {
+                pause(150);
+                server.signal(Signal::TERM);
+            }
+            server.wait_end(POINT_PATIENCE.saturating_sub(begun.elapsed()))?;
+        }
+    }
+    server.kill()?;
+    Ok(())
+}
