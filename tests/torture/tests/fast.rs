@@ -1,0 +1,59 @@
+//! Goal: in minutes, what the long runs show in hours: nothing acknowledged is lost.
+//! Method: each scenario with small counts; what it reports is printed for who reads it, and only
+//! broken promises fail.
+
+use torture::Settings;
+use torture::report::Report;
+use torture::scenario::{eio, full_disk, kills, outage, pause, power, rot};
+
+#[track_caller]
+fn assert_clean<R: Report>(report: Result<R, torture::Error>) {
+    let report = report.expect("the scenario runs to its end");
+    report.print().expect("is printed");
+    assert!(report.is_clean(), "{report:#?}");
+}
+
+#[test]
+fn kills_at_random_moments_and_named_points_lose_nothing() {
+    let options = kills::Options { rounds: 25, rounds_a_directory: 25 };
+    assert_clean(kills::run(&Settings::of_test(1), &options));
+}
+
+#[test]
+fn kills_over_what_other_kills_left_lose_nothing() {
+    let options = kills::Options { rounds: 25, rounds_a_directory: 13 };
+    assert_clean(kills::run(&Settings::of_test(2), &options));
+}
+
+#[test]
+fn power_cuts_lose_nothing() {
+    let options = power::Options { rounds: 20, fs: "ext4".to_owned() };
+    assert_clean(power::run(&Settings::of_test(3), &options));
+}
+
+#[test]
+fn a_failed_sync_ends_the_server_and_loses_nothing() {
+    assert_clean(eio::run(&Settings::of_test(4), &eio::Options { rounds: 20 }));
+}
+
+#[test]
+fn a_full_disk_refuses_writes_answers_reads_and_goes_on() {
+    assert_clean(full_disk::run(&Settings::of_test(5), &full_disk::Options { rounds: 4 }));
+}
+
+#[test]
+fn a_paused_server_keeps_its_directory_and_loses_nothing() {
+    let options = pause::Options { rounds: 3, stop_ms: 1_500 };
+    assert_clean(pause::run(&Settings::of_test(6), &options));
+}
+
+#[test]
+fn rot_is_refused_or_harmless() {
+    assert_clean(rot::run(&Settings::of_test(7), &rot::Options { rounds: 20 }));
+}
+
+#[test]
+fn an_outage_of_the_object_store_passes_by_itself() {
+    let options = outage::Options { minutes: 0.25, memory_budget: "128MiB".to_owned() };
+    assert_clean(outage::run(&Settings::of_test(8), &options));
+}
