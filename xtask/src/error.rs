@@ -23,6 +23,20 @@ pub(crate) enum Error {
         /// Its command line.
         program: String,
     },
+    /// A file could not be written.
+    #[error("cannot write {path}: {reason}")]
+    Write {
+        /// Its name.
+        path: String,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The evidence speaks against the program.
+    #[error("not clean: {scenarios}")]
+    Broken {
+        /// The scenarios that found something, or could not be run.
+        scenarios: String,
+    },
     /// Some test failed.
     #[error("tests failed")]
     TestsFailed,

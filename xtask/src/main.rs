@@ -1,8 +1,11 @@
 //! Tasks of this project that are longer than a line of shell: `cargo xtask <task>`.
 //!
 //! `cargo xtask test [ARGS…]` runs all tests; further arguments go to `cargo nextest run`.
+//! `cargo xtask evidence` hurts a release build for hours and writes `docs/evidence.md`;
+//! `cargo xtask evidence quick` does it with small counts, in minutes.
 
 mod error;
+mod evidence;
 mod program;
 mod python;
 mod test;
@@ -14,13 +17,20 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use error::Error;
+use evidence::Lane;
 
-const USAGE: &str = "usage: cargo xtask test [arguments of cargo nextest run]";
+const USAGE: &str = "usage: cargo xtask test [arguments of cargo nextest run]
+       cargo xtask evidence [quick]";
 
 fn main() -> ExitCode {
     let mut words = env::args().skip(1);
     let done = match words.next().as_deref() {
         Some("test") => test::run(words.collect()),
+        Some("evidence") => match (words.next().as_deref(), words.next()) {
+            (None, _) => evidence::run(Lane::Long),
+            (Some("quick"), None) => evidence::run(Lane::Quick),
+            _ => Err(Error::Usage),
+        },
         _ => Err(Error::Usage),
     };
     match done {

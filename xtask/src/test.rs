@@ -32,7 +32,7 @@ fn install_nextest() -> Result<(), Error> {
 /// The cargo that runs this program, without what it tells this program of its package: build
 /// scripts that look at it would run anew, and most of the workspace be built anew, each time that
 /// tests are run in another way.
-fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
     let of_package =
@@ -51,6 +51,6 @@ pub(crate) fn root() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

@@ -31,6 +31,7 @@
 mod bench;
 mod cgroup;
 mod error;
+pub mod evidence;
 mod flights;
 mod forebay;
 mod http;

@@ -18,6 +18,8 @@ use crate::report::{Spread, Totals};
 /// The database that it goes to.
 pub(crate) const DATABASE: &str = "load";
 
+/// Each has a thread of its own beside those that use it, so there are not many.
+const CLIENTS: usize = 8;
 const SERIES: u64 = 50;
 /// 2020-01-01.
 const EPOCH_SECONDS: u64 = 1_577_836_800;
@@ -148,18 +150,18 @@ impl Load {
 
     /// Requests at a fixed rate for some time, each at its moment whether or not earlier ones were
     /// answered, each sent once. Returns how many could be offered: no more are under way at once
-    /// than there are `clients`.
+    /// than `at_once`.
     pub(crate) fn open(
         &self,
         url: &str,
         (rate, time): (f64, Duration),
-        clients: usize,
+        at_once: usize,
     ) -> Result<u64, Error> {
-        let clients = (0..clients).map(|_| http::client()).collect::<Result<Vec<_>, _>>()?;
+        let clients = (0..CLIENTS).map(|_| http::client()).collect::<Result<Vec<_>, _>>()?;
         let (begun, tickets, count) = (Instant::now(), AtomicU64::new(0), AtomicU64::new(0));
         let (ticket, offered) = (&tickets, &count);
         thread::scope(|scope| {
-            for client in &clients {
+            for client in clients.iter().cycle().take(at_once) {
                 scope.spawn(move || {
                     loop {
                         let at = ticket.fetch_add(1, Ordering::Relaxed) as f64 / rate;

@@ -8,7 +8,7 @@ use torture::report::Report;
 use torture::scenario::{
     eio, fsync, full_disk, kills, memory, outage, overload, pause, power, recovery, rot, slow_disk,
 };
-use torture::{Error, Settings};
+use torture::{Error, Settings, evidence};
 
 /// Hurts a real server and looks whether it kept what it promised
 ///
@@ -50,6 +50,8 @@ enum Scenario {
     Recovery(recovery::Options),
     /// The log's syncs beside a raw loop
     Fsync(fsync::Options),
+    /// Puts the reports of all scenarios into one page
+    Evidence(evidence::Options),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +82,7 @@ fn run(settings: &Settings, scenario: &Scenario) -> Result<bool, Error> {
         Scenario::Outage(options) => finish(&outage::run(settings, options)?),
         Scenario::Recovery(options) => finish(&recovery::run(settings, options)?),
         Scenario::Fsync(options) => finish(&fsync::run(settings, options)?),
+        Scenario::Evidence(options) => evidence::run(options).map(|()| true),
     }
 }
 

@@ -51,7 +51,7 @@ impl Settings {
             return Ok(path);
         }
         let reason = "there is none; build it, or name another by --forebay or FOREBAY_BIN";
-        Err(Error::answer(format!("{}", path.display()), &reason))
+        Err(Error::answer(path.display().to_string(), &reason))
     }
 
     pub(crate) fn random(&self) -> StdRng {

@@ -22,7 +22,8 @@ use crate::report::{Report, Totals, tell};
 use crate::settings::Settings;
 use crate::workload::Workload;
 
-const IMAGE_BYTES: u64 = 256 << 20;
+/// The least that XFS takes is 300 MiB.
+const IMAGE_BYTES: u64 = 320 << 20;
 const KEYS: u64 = 8_000;
 /// Cuts that one file system suffers.
 const CUTS_AN_IMAGE: u64 = 20;
