@@ -58,6 +58,22 @@ impl Bench {
         self.workload.judge_all(&self.reader, url)
     }
 
+    /// Does something for each of `rounds`, until a promise was broken: what was found is to be
+    /// looked into as it is.
+    pub(crate) fn while_clean<R>(
+        &self,
+        rounds: impl IntoIterator<Item = R>,
+        mut round: impl FnMut(R) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for number in rounds {
+            if !self.workload.is_clean() {
+                break;
+            }
+            round(number)?;
+        }
+        Ok(())
+    }
+
     /// Starts a server once more, without any fault, and judges everything.
     pub(crate) fn judge_after_restart(&self, flags: &[&str]) -> Result<(), Error> {
         let (mut server, url) = self.launch(flags).start_ready()?;

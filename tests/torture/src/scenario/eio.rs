@@ -65,9 +65,9 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Eio, Error> {
         let mut dir = WorkDir::within(&settings.work_dir)?;
         let bench = Bench::new(settings, dir.data(), Workload::new(KEYS).forgiving())?;
         let last = options.rounds.min(when + ROUNDS_A_DIRECTORY - 1);
-        let done = (when..=last).try_for_each(|when| {
+        let done = bench.while_clean(when..=last, |when| {
             times.push(eio.round(&bench, &dir, when, random.random())?);
-            Ok::<_, Error>(())
+            Ok(())
         });
         if done.is_err() || !bench.workload.is_clean() {
             dir.keep();

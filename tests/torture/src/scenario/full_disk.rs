@@ -101,7 +101,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<FullDisk, Error> {
         let bench = Bench::new(settings, mount.path().join("data"), Workload::new(KEYS))?;
         let sibling = Sibling { path: mount.path().join("sibling") };
         let place = Place { bench: &bench, sibling: &sibling, client: http::client()? };
-        let done = (0..rounds).try_for_each(|_| full.round(&place, &mut random));
+        let done = bench.while_clean(0..rounds, |_| full.round(&place, &mut random));
         if done.is_err() || !bench.workload.is_clean() {
             mount.keep();
         }

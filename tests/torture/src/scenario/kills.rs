@@ -160,8 +160,9 @@ impl Run {
     ) -> Result<(), Error> {
         let mut dir = WorkDir::within(&settings.work_dir)?;
         let bench = Bench::new(settings, dir.data(), Workload::new(KEYS))?;
-        let done = (1..=rounds).try_for_each(|round| self.round(&bench, round, random));
-        let done = done.and_then(|()| bench.judge_after_restart(&SMALL));
+        let done = bench.while_clean(1..=rounds, |round| self.round(&bench, round, random));
+        let done =
+            done.and_then(|()| bench.while_clean([()], |()| bench.judge_after_restart(&SMALL)));
         if done.is_err() || !bench.workload.is_clean() {
             dir.keep();
         }

@@ -104,6 +104,9 @@ impl Power {
         for _ in 0..rounds {
             let (mut server, url) = bench.launch(&SMALL).start_ready()?;
             self.judge(bench, &server, &url)?;
+            if !bench.workload.is_clean() {
+                return Ok(());
+            }
             self.cut(bench, &mut server, (url.as_str(), &*mount), random)?;
             drop(server);
             mount.unmount()?;
