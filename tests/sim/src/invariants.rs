@@ -29,7 +29,7 @@ pub(crate) fn of_catalog(catalog: &EmbeddedCatalog, findings: &Findings) {
 }
 
 fn overlapping<'a>(files: &[&'a File]) -> Option<(&'a File, &'a File)> {
-    let pairs = files
+    let mut pairs = files
         .iter()
         .enumerate()
         .flat_map(|(at, one)| files[at + 1..].iter().map(move |other| (*one, *other)));

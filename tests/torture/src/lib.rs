@@ -28,6 +28,8 @@
 //!          full disk, cgroup, rot
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "real processes, whose effects nobody passes in")]
+
 mod bench;
 mod cgroup;
 mod error;

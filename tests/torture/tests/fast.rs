@@ -2,6 +2,8 @@
 //! Method: each scenario with small counts; what it reports is printed for who reads it, and only
 //! broken promises fail.
 
+#![allow(clippy::disallowed_methods, reason = "real processes, whose effects nobody passes in")]
+
 use torture::Settings;
 use torture::report::Report;
 use torture::scenario::{eio, full_disk, kills, outage, pause, power, rot};

@@ -228,7 +228,7 @@ impl Register {
     fn gone(&self, begin: u64, requests: &Requests) -> Wrong {
         let end = self.entries.partition_point(|entry| entry.settled < begin);
         let settled = self.entries[..end].iter().rev();
-        let settled = settled.map(|entry| &self.writes[entry.write as usize]);
+        let mut settled = settled.map(|entry| &self.writes[entry.write as usize]);
         let acked = |write: &&Write| write.requests().any(|op| requests.acked_before(op, begin));
         if let Some(write) = settled.clone().find(acked) {
             return Wrong::Lost { value: write.value };
@@ -236,7 +236,7 @@ impl Register {
         if let Some(write) = settled.clone().find(|write| write.seen) {
             return Wrong::Regressed { seen: None, before: write.value };
         }
-        let write = settled.last().unwrap_or(&self.writes[0]);
+        let write = settled.next_back().unwrap_or(&self.writes[0]);
         Wrong::Torn { op: write.op, value: write.value }
     }
 }
