@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_may_end_in_any_order_and_twice() {
+    fn z6_jobs_may_end_in_any_order_and_twice() {
         let tracker = tracker(&[&[(1, P), (2, P), (3, P)]]);
         tracker.settled(partition(P), lsns(3, 3));
         tracker.settled(partition(P), lsns(3, 3));

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_doubles_up_to_its_cap() {
+    fn z19_the_bound_doubles_up_to_its_cap() {
         let longest = waits(Always(u64::MAX), 10);
         let millis: Vec<u128> = longest.iter().map(Duration::as_millis).collect();
         assert_eq!(millis, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);

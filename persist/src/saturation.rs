@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_that_came_back_before_the_entry_is_seen() {
+    fn z11_a_permit_that_came_back_before_the_entry_is_seen() {
         let saturation = Saturation::new(Arc::new(Semaphore::new(4)), 4);
         drop(saturation.enter());
         assert!(!saturation.is_saturated());

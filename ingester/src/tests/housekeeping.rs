@@ -116,7 +116,7 @@ async fn a_log_of_one_segment_is_rotated_to_be_freed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_pressure_makes_room_for_who_waits() {
+async fn z15_memory_pressure_makes_room_for_who_waits() {
     let mut harness = Harness::new();
     harness.memory = types::MemoryBudget::new(16 << 20);
     harness.config.hot_partition_size = 1 << 20;

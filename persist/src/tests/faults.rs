@@ -30,7 +30,7 @@ async fn check(faults: &[PutFault]) {
 }
 
 #[tokio::test]
-async fn a_put_that_fails_in_any_way_is_made_again_under_another_name() {
+async fn b13_a_put_that_fails_in_any_way_is_made_again_under_another_name() {
     check(&[PutFault::Refused]).await;
     check(&[PutFault::LostRequest]).await;
     check(&[PutFault::LostReply]).await;
@@ -118,7 +118,7 @@ async fn a_store_that_is_down_is_waited_for_and_costs_no_core() {
 }
 
 #[tokio::test]
-async fn a_commit_whose_reply_is_lost_is_one_commit() {
+async fn z9_a_commit_whose_reply_is_lost_is_one_commit() {
     let world = world(12, &[]).await;
     let handle = world.handle(&config(1)).await;
     let before = world.catalog.snapshot().version();

@@ -50,7 +50,7 @@ async fn a_job_that_panics_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_job_that_panics_again_and_again_is_set_aside_whole() {
+async fn b19_z20_a_job_that_panics_again_and_again_is_set_aside_whole() {
     let world = world(21, &["t1"]).await;
     let handle = panicking(&world, 3).await;
     let chunks = [rows(5, &[("t1", "value")]), rows(8, &[])];

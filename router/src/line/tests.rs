@@ -88,7 +88,7 @@ fn without_indents(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn no_bytes_make_splitter_or_parser_panic(
+    fn b20_no_bytes_make_splitter_or_parser_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
         text in body(),
     ) {

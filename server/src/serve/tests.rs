@@ -149,7 +149,7 @@ async fn a_path_where_nothing_is_keeps_nothing_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_value_of_each_field_stands_though_jobs_end_in_reverse_order() {
+async fn z8_the_last_value_of_each_field_stands_though_jobs_end_in_reverse_order() {
     let world = World::new();
     let running = world.start().await;
     let puts = overwritten_twice(&world, &running).await;

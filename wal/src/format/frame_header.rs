@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_another_segment_is_not_a_frame_here() {
+    fn b6_a_frame_of_another_segment_is_not_a_frame_here() {
         let (bytes, _) = encode(&header());
         assert_eq!(FrameHeader::decode(&bytes, SALT + 1), Err(HeaderFault::Crc));
     }

@@ -33,7 +33,7 @@ async fn a_prefix_has_one_owner() {
 }
 
 #[tokio::test]
-async fn a_claim_that_was_done_and_timed_out_is_recognised() {
+async fn b15_a_claim_that_was_done_and_timed_out_is_recognised() {
     check(&[PutFault::LostReply], true).await;
 }
 
@@ -73,7 +73,7 @@ async fn a_claim_lost_to_another_log_meanwhile_is_refused() {
 }
 
 #[tokio::test]
-async fn a_store_that_ignores_the_condition_is_found_out() {
+async fn b14_a_store_that_ignores_the_condition_is_found_out() {
     let store = FaultyStore::new();
     store.plan([PutFault::ConditionIgnored, PutFault::ConditionIgnored]);
     let error = claim(&*store, log(1)).await.expect_err("two could own it");

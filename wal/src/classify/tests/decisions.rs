@@ -31,7 +31,7 @@ fn whole_logs_are_told_from_those_with_room_left() {
 }
 
 #[test]
-fn a_missing_segment_in_the_middle_is_a_gap() {
+fn b10_a_missing_segment_in_the_middle_is_a_gap() {
     let mut segments = log(true);
     segments.remove(1);
     assert!(matches!(why(alone(&segments)), Why::LsnGap { .. }));

@@ -52,7 +52,7 @@ fn check(
 }
 
 #[test]
-fn a_torn_group_ends_the_log_and_costs_nothing_else() {
+fn b1_z3_a_torn_group_ends_the_log_and_costs_nothing_else() {
     let (before, after) = before_and_after();
     let sectors = after[0].1.len() / SECTOR;
     let mut outcomes = Outcomes::default();

@@ -116,7 +116,7 @@ fn a_directory_is_lost_with_all_in_it_unless_its_parent_was_synced() {
 }
 
 #[test]
-fn a_kill_while_directories_are_made_leaves_no_name_that_is_never_synced() {
+fn b5_z5_a_kill_while_directories_are_made_leaves_no_name_that_is_never_synced() {
     let deep = Path::new("/a/b/c");
     for call in 1..20 {
         let disk = ModelDisk::new(1);

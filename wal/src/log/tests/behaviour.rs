@@ -130,7 +130,7 @@ fn a_log_at_its_size_refuses_until_segments_are_dropped() {
 }
 
 #[test]
-fn a_failed_sync_ends_the_process_and_nobody_is_told_of_the_group() {
+fn b9_a_failed_sync_ends_the_process_and_nobody_is_told_of_the_group() {
     let machine = Machine::new(8);
     let mut log = machine.start_alone();
     log.append(1, 20);

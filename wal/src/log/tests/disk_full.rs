@@ -67,7 +67,7 @@ fn a_full_disk_refuses_and_keeps_what_was_acked_and_resumes_without_a_restart() 
 }
 
 #[test]
-fn a_write_that_runs_out_of_room_leaves_nothing_and_its_lsns_are_used_again() {
+fn z2_a_write_that_runs_out_of_room_leaves_nothing_and_its_lsns_are_used_again() {
     let (machine, mut log) = machine(small(), 1000);
     log.append(1, 20);
     // Larger than a segment, so that it has to grow the file on a disk that cannot.

@@ -55,7 +55,7 @@ fn rot(seed: u64) {
 }
 
 #[test]
-fn rot_in_front_of_an_acked_frame_is_refused_at_every_seed() {
+fn b3_rot_in_front_of_an_acked_frame_is_refused_at_every_seed() {
     assert_eq!(first_noticed(rot), None);
 }
 
