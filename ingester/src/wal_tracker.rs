@@ -122,6 +122,7 @@ impl WalTracker {
 
 #[cfg(test)]
 mod tests {
+    use types::effect::{Randomness, SeededRandomness};
     use types::{PartitionKey, TableId};
 
     use super::*;
@@ -174,6 +175,41 @@ mod tests {
         assert_eq!(through(&tracker), None);
         tracker.settled(partition(P), lsns(1, 2));
         assert_eq!(through(&tracker), Some(0));
+    }
+
+    /// Logs were truncated before their rows were in files, or never.
+    #[test]
+    fn b12_segments_go_when_a_model_says_so_and_neither_sooner_nor_later() {
+        for seed in 0..200 {
+            let chance = SeededRandomness::new(seed);
+            let below = |limit: u64| chance.next_u64() % limit;
+            let tracker = WalTracker::default();
+            // Segment by segment, the batches that are not settled, as (LSN, table).
+            let mut model: Vec<Vec<(u64, u64)>> = Vec::new();
+            let mut lsn = 0;
+            for seq in 0..5 {
+                let mut batches = Vec::new();
+                for _ in 0..=below(6) {
+                    lsn += 1;
+                    let table = below(3);
+                    let seq = SegmentSeq::new(seq);
+                    tracker.published(seq, partition(table), Lsn::new(lsn));
+                    batches.push((lsn, table));
+                }
+                tracker.sealed(SegmentSeq::new(seq));
+                model.push(batches);
+            }
+            while model.iter().any(|batches| !batches.is_empty()) {
+                let (first, table) = (1 + below(lsn), below(3));
+                let last = first + below(4);
+                tracker.settled(partition(table), lsns(first, last));
+                for batches in &mut model {
+                    batches.retain(|(at, of)| *of != table || !(first..=last).contains(at));
+                }
+                let free = model.iter().take_while(|batches| batches.is_empty()).count() as u64;
+                assert_eq!(through(&tracker), free.checked_sub(1), "seed {seed}");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod commits;
 mod faults;
+mod known_faults;
 mod order;
 mod permits;
 mod quarantine;

@@ -1,12 +1,16 @@
 //! Does housekeeping persist what is old, and refuse nobody?
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use types::DatabaseName;
 use types::seam::DmlError;
+use types::{BatchId, DatabaseName, PartitionBatch, PartitionKey, Write};
 
-use super::harness::Harness;
+use super::fixture::{database, rows, table};
+use super::harness::{Harness, Node};
+use crate::Drained;
 
 const DAY: i64 = 86_400;
 
@@ -45,6 +49,25 @@ async fn many_partitions_on_few_permits_refuse_no_write() {
         .await
         .expect("all is persisted");
     assert_eq!((0..200).map(|day| node.row_count(day)).sum::<u64>(), 2_000);
+}
+
+/// Each rotation refused all writes until half of its jobs had ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn z14_rotations_of_two_thousand_partitions_refuse_no_write() {
+    const PARTITIONS: i64 = 2_000;
+    let mut harness = Harness::new();
+    harness.config.persist.queue_depth = NonZeroUsize::new(8).expect("not zero");
+    harness.config.rotation_period = Duration::from_millis(50);
+    // Small enough that a partition of one row is worth a file at a rotation.
+    harness.config.hot_partition_size = 3 * rows(1, 0).size_bytes();
+    let node = harness.start().await;
+    for day in 0..PARTITIONS {
+        node.write(1, day * DAY).await.expect("a rotation refuses nobody");
+    }
+    let db = DatabaseName::new("db").expect("a good name");
+    let persist = node.ingester.persist();
+    persist.persist_now(&db, None, Duration::from_secs(120)).await.expect("all is persisted");
+    assert_eq!((0..PARTITIONS).map(|day| node.row_count(day)).sum::<u64>(), 2_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +109,38 @@ async fn more_partitions_than_may_be_buffered_are_refused_until_some_are_in_file
     while node.write(1, 10 * DAY).await.is_err() {
         tokio::task::yield_now().await;
     }
+}
+
+/// A write of one row to each of the days.
+async fn write_of_days(node: &Node, days: Range<i64>) -> Write {
+    let batch = |day: i64| {
+        let rows = Arc::new(rows(1, day * DAY));
+        PartitionBatch::new(table("cpu", 1), PartitionKey::of_day(day), rows)
+    };
+    let batches: Vec<PartitionBatch> = days.map(batch).collect();
+    let bytes = batches.iter().map(|batch| batch.batch.size_bytes()).sum();
+    let memory = node.ingester.gate().reserve(bytes).await.expect("there is room");
+    let (database, batch_id) = (database(), BatchId::default());
+    Write { database, batches, schema_change: None, batch_id, memory }
+}
+
+/// A part of a request was kept though another was refused, and the log was never freed of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn z6_a_request_with_a_partition_too_many_is_refused_whole_and_holds_up_no_end() {
+    let mut harness = Harness::new();
+    harness.config.buffered_partitions_max = 2;
+    let node = harness.start().await;
+    node.write(1, 0).await.expect("is acknowledged");
+    let write = write_of_days(&node, 1..4).await;
+    let refused = node.ingester.sink().apply(write).await.expect_err("a third partition");
+    assert!(matches!(refused, DmlError::Busy { .. }), "{refused}");
+    assert_eq!(node.ingester.drain(Duration::from_secs(60)).await, Drained::Completely);
+    node.abandon().await;
+
+    let node = harness.start().await;
+    let counts: Vec<u64> = (0..4).map(|day| node.row_count(day)).collect();
+    assert_eq!(counts, [1, 0, 0, 0]);
+    assert!(node.buffered(0).is_empty(), "the log was freed of it");
 }
 
 /// Writes far more than the log may hold, in a log of `segments` segments at most.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use types::seam::DmlError;
-use types::{DatabaseName, Lsn};
+use types::{DatabaseName, Lsn, LsnRange};
 
-use super::harness::Harness;
+use super::harness::{Harness, Node};
 use crate::{Drained, Phase};
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -47,6 +47,75 @@ async fn what_is_in_a_file_is_not_replayed() {
     let node = harness.start().await;
     assert_eq!((node.buffered(0).len(), node.buffered(1).len()), (1, 0));
     assert_eq!((node.row_count(0), node.row_count(1)), (15, 20));
+}
+
+/// Only the newest segment was replayed, or what lay beyond a boundary that was too high was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn b11_a_log_of_many_segments_is_replayed_from_what_is_in_files_to_its_last_batch() {
+    let mut harness = Harness::new();
+    harness.config.wal.segment_size = 16 << 10;
+    let node = harness.start().await;
+    for number in 0..60 {
+        node.write(1_400, 1_400 * number).await.expect("is acknowledged");
+        if number == 19 {
+            node.ingester.persist().persist_now(&db(), None, TEN_SECONDS).await.expect("persists");
+        }
+    }
+    node.abandon().await;
+    assert!(harness.segments().len() > 3, "{:?}", harness.segments());
+
+    let node = harness.start().await;
+    assert_eq!(node.row_count(0), 60 * 1_400);
+    let mut ranges: Vec<LsnRange> = node.buffered(0).iter().map(|chunk| chunk.lsns).collect();
+    ranges.sort();
+    assert_eq!(ranges.first().map(|range| range.first()), Some(Lsn::new(21)));
+    assert_eq!(ranges.last().map(|range| range.last()), Some(Lsn::new(60)));
+    assert!(ranges.windows(2).all(|pair| pair[0].last().next() == pair[1].first()), "{ranges:?}");
+}
+
+/// What was written while the wall clock was ahead won over what was written later.
+#[tokio::test(flavor = "multi_thread")]
+async fn b18_a_wall_clock_that_steps_back_changes_no_order() {
+    const YEAR_NS: i64 = 365 * DAY * 1_000_000_000;
+    let harness = Harness::new();
+    harness.clock.jump_to(50 * YEAR_NS);
+    let node = harness.start().await;
+    node.write(2_000, 0).await.expect("is acknowledged");
+    harness.clock.jump_to(YEAR_NS);
+    node.write(2_000, 0).await.expect("is acknowledged");
+    node.ingester.persist().persist_now(&db(), None, TEN_SECONDS).await.expect("persists");
+    for year in [40, -10, 20] {
+        harness.clock.jump_to(year * YEAR_NS);
+        node.write(2_000, 0).await.expect("is acknowledged");
+    }
+    let ranges = |node: &Node| -> Vec<LsnRange> {
+        node.buffered(0).iter().map(|chunk| chunk.lsns).collect()
+    };
+    let expected: Vec<LsnRange> = (3..=5).map(|lsn| LsnRange::of(Lsn::new(lsn))).collect();
+    assert_eq!(ranges(&node), expected);
+    node.abandon().await;
+
+    harness.clock.jump_to(0);
+    let node = harness.start().await;
+    assert_eq!(ranges(&node), expected, "in the order in which they were written");
+    let next = node.write(1, 0).await.expect("is acknowledged");
+    assert_eq!(next.lsn, Lsn::new(6));
+}
+
+/// A write that the log could not take was in the buffer already, and was shown and persisted.
+#[tokio::test(flavor = "multi_thread")]
+async fn z10_a_write_that_the_log_refuses_is_in_no_answer() {
+    let mut harness = Harness::new();
+    harness.config.wal.max_size = harness.config.wal.segment_size;
+    let node = harness.start().await;
+    node.write(1, 0).await.expect("is acknowledged");
+    let refused = node.write(1_000_000, 10).await.expect_err("four bytes a row, a million");
+    assert!(matches!(refused, DmlError::Busy { .. }), "{refused}");
+    assert_eq!(node.row_count(0), 1);
+    node.abandon().await;
+
+    let node = harness.start().await;
+    assert_eq!(node.row_count(0), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

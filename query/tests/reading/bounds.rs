@@ -43,6 +43,22 @@ async fn a_permit_is_held_until_the_answer_was_read() {
     world.batches(ALL).await.expect("the first is over");
 }
 
+#[tokio::test]
+async fn z13_the_twenty_first_query_is_refused_while_twenty_streams_are_open() {
+    let twenty = NonZeroUsize::new(20).expect("is not zero");
+    let world = many_days(Config { queries_max: twenty, ..config() });
+    let mut answers = Vec::new();
+    for _ in 0..twenty.get() {
+        let mut answer = world.ask(ALL).await.expect("has a permit");
+        answer.stream.next().await.expect("is there").expect("is good");
+        answers.push(answer);
+    }
+    let error = world.batches(ALL).await.expect_err("is the twenty-first");
+    assert!(matches!(error, Error::TooManyQueries { limit: 20, .. }), "{error:?}");
+    collect(answers.remove(0)).await.expect("is good");
+    world.batches(ALL).await.expect("one of them is over");
+}
+
 /// Asks until a permit is free; the runtime has only this test's tasks to run meanwhile.
 async fn ask_until_admitted(world: &World) {
     for _ in 0..1_000 {

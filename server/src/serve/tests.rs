@@ -1,5 +1,7 @@
 //! A whole node over a store whose puts a test lets through one by one.
 
+mod known_faults;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,6 +6,7 @@ mod disk_full;
 mod ending;
 mod faults;
 mod iox;
+mod known_faults;
 mod oracle;
 mod planted;
 mod state_machine;
