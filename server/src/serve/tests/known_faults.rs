@@ -157,7 +157,7 @@ fn large_lines(days: Range<u64>) -> impl Iterator<Item = String> {
     days.map(move |day| {
         let line =
             |row| format!("m,t=a s=\"{text}\",x={}i {}\n", 70 * day + row, day * DAY_NS + row);
-        (0..70).map(line).collect()
+        (0..70).map(line).collect::<String>()
     })
 }
 
