@@ -61,6 +61,8 @@ impl DurableLog {
     pub(super) fn append(&self, record: Record) -> Outcome {
         match self.queue(record) {
             Ok(()) => receive(self.threads.as_ref(), &self.outcomes).unwrap_or(Outcome::Lost),
+            // The log ended between two records.
+            Err(wal::Error::Closed | wal::Error::Ended) => Outcome::Lost,
             Err(error) => Outcome::Refused { reason: error.to_string() },
         }
     }

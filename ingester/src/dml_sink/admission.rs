@@ -171,6 +171,7 @@ impl Gate {
                 return self.budget.reserve_anyway(MemoryOwner::Buffer, bytes);
             }
             tokio::select! {
+                biased;
                 () = released => {}
                 () = self.state.drained() => {}
             }

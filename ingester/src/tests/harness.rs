@@ -134,7 +134,7 @@ impl Harness {
 /// A running ingester.
 pub(super) struct Node {
     pub(super) ingester: Arc<dyn Ingester>,
-    catalog: Arc<MemoryCatalog>,
+    pub(super) catalog: Arc<MemoryCatalog>,
 }
 
 impl Node {

@@ -101,10 +101,18 @@ async fn process(world: &World, script: &Script, cell: &OnceCell<Effects>) {
     let effects = cell.get_or_init(|| effects(world, &faults));
     world.store.set_fault_once_in(faults.store_once_in);
     tokio::spawn(effects.threads.clone().run());
-    match script {
-        Script::Life(life) => Box::pin(life_of(world, effects, life)).await,
-        Script::Rot(rot) => Box::pin(rot::run(world, effects, rot)).await,
-        Script::Judgement => Box::pin(judgement::run(world, effects)).await,
+    let scene = async {
+        match script {
+            Script::Life(life) => Box::pin(life_of(world, effects, life)).await,
+            Script::Rot(rot) => Box::pin(rot::run(world, effects, rot)).await,
+            Script::Judgement => Box::pin(judgement::run(world, effects)).await,
+        }
+    };
+    // Whoever waits for a thread of a dead process waits for ever.
+    tokio::select! {
+        biased;
+        () = scene => {}
+        () = effects.vitals.dead() => {}
     }
 }
 
@@ -143,7 +151,6 @@ async fn life_of(world: &World, effects: &Effects, life: &Life) {
     let mut clients = clients(world, &node, &stop);
     tokio::select! {
         biased;
-        () = effects.vitals.dead() => return,
         error = node.ingester.failed() => return failed(world, effects, &*error),
         () = tokio::time::sleep(life.length) => {}
     }
@@ -151,11 +158,7 @@ async fn life_of(world: &World, effects: &Effects, life: &Life) {
         return;
     }
     stop.store(true, Ordering::Relaxed);
-    tokio::select! {
-        biased;
-        () = effects.vitals.dead() => {}
-        () = shut_down(world, effects, &node, &mut clients) => {}
-    }
+    shut_down(world, effects, &node, &mut clients).await;
 }
 
 /// A node that has failed is a finding, unless something was done to it that allows that; rot was

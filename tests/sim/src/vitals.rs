@@ -51,7 +51,7 @@ impl Vitals {
             self.trace.event(format_args!("the process is dead: {reason}"));
             *death = Some(reason.to_owned());
             panics::ignore();
-            self.died.notify_one();
+            self.died.notify_waiters();
         }
     }
 
