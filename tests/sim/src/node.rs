@@ -202,7 +202,7 @@ fn engine(
     memory: &Arc<MemoryBudget>,
 ) -> Result<QueryEngine, query::Error> {
     let config = query::Config {
-        query_timeout: Duration::from_secs(20),
+        query_timeout: Duration::from_secs(300),
         queries_max: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
         memory_limit_bytes: memory.query_share(),
         position_timeout: Duration::from_secs(2),

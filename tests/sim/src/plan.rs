@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) slots: u64,
     /// Rows of a request, at most.
     pub(crate) rows_max: u64,
+    /// Requests of a writer in one life, at most.
+    pub(crate) requests_max: u64,
     /// Milliseconds between two requests of a writer, at most.
     pub(crate) pause_max: u64,
     /// True if disk calls do less than asked now and then.
@@ -101,6 +103,7 @@ impl Plan {
             days: chance.within(1, 6),
             slots: chance.pick(&[3, 12, 60]),
             rows_max: chance.pick(&[3, 10, 30]),
+            requests_max: chance.pick(&[8, 25, 60]),
             pause_max: chance.pick(&[20, 100, 300]),
             partial_calls: chance.one_in(3),
             sizes: Sizes::draw(chance),

@@ -12,9 +12,9 @@ use crate::plan::{DAY_NS, FIRST_DAY_NS};
 /// How often one request is sent at most.
 const ATTEMPTS_MAX: u64 = 3;
 
-/// Writes until it is told to stop.
+/// Writes until it is told to stop, or has written enough.
 pub(crate) async fn run(client: Client) {
-    while !client.is_over() {
+    for _ in 0..client.plan.requests_max {
         let pause = client.chance.millis(1, client.plan.pause_max);
         tokio::time::sleep(pause).await;
         if client.is_over() {
