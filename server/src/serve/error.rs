@@ -99,6 +99,7 @@ impl Error {
             Self::Failed(error) => Code::from(&**error),
             Self::LocalStore(error) | Self::CpuPool(error) => error.kind().into(),
             Self::MemoryBesideData { .. } => Code::Usage,
+            Self::DataDir { .. } => Code::Io,
             Self::Task | Self::Listener { .. } => Code::Internal,
             _ => Code::Failure,
         }

@@ -114,6 +114,7 @@ pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
         group_bytes_max: config.group_bytes_max,
         idle_seal: config.idle_seal,
         probe_interval: PROBE_INTERVAL,
+        owes_sync: false,
     };
     worker.begin()?;
     let (fatal, threads) = (deps.fatal, deps.threads);

@@ -1,11 +1,13 @@
 //! The log's thread, one step at a time, so that a test can be the thread.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use types::Lsn;
 use types::effect::{Clock, Progress};
+use types::fault::{self, Bug};
 
 use super::ballast::Ballast;
 use super::observer::{CommitObserver, CommittedFrame, Group};
@@ -48,6 +50,8 @@ pub(crate) struct Worker<T, O> {
     pub(crate) last_active: Duration,
     /// Time from one look at a full disk to the next.
     pub(crate) probe_interval: Duration,
+    /// True while a group is published and not synced: a mistake that can be planted.
+    pub(crate) owes_sync: bool,
 }
 
 impl<T, O: CommitObserver<T>> Worker<T, O> {
@@ -69,6 +73,10 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
 
     /// Does what is next: one group, one rotation, one seal. Ends when the log is closed.
     pub(crate) fn step(&mut self) -> Progress {
+        if mem::take(&mut self.owes_sync) {
+            self.sync_late();
+            return Progress::Worked;
+        }
         match self.queue.take(self.group_bytes_max) {
             Some(Work::Group(appends)) => self.append(appends),
             Some(Work::Rotate(answer)) => {
@@ -105,15 +113,19 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
                     bytes: written.bytes,
                     sync_time: written.sync_time,
                 });
-                match self.writer.sync_late() {
-                    Ok(()) => self.observer.synced(),
-                    Err(failure) => self.survive(failure),
-                }
+                self.owes_sync = fault::is_planted(Bug::PublishBeforeFsync);
             }
             Err(failure) => {
                 self.survive(failure);
                 self.refuse(appends);
             }
+        }
+    }
+
+    fn sync_late(&mut self) {
+        match self.writer.sync_late() {
+            Ok(()) => self.observer.synced(),
+            Err(failure) => self.survive(failure),
         }
     }
 
@@ -228,7 +240,7 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
     }
 
     fn tell_sealed(&mut self) -> Vec<SealedSegment> {
-        let sealed = std::mem::take(&mut self.writer.newly_sealed);
+        let sealed = mem::take(&mut self.writer.newly_sealed);
         for segment in &sealed {
             self.observer.sealed(segment);
         }
