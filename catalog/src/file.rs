@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use types::{CatalogVersion, Epoch, FileId, LogId, LsnRange, Term};
 
+use crate::checksums::BlockChecksums;
 use crate::command::AddFile;
 
 /// What a file is.
@@ -37,6 +38,9 @@ pub struct NewFile {
     pub time_min: i64,
     /// The largest `time` in it, in nanoseconds.
     pub time_max: i64,
+    /// The checksums of its blocks.
+    #[serde(default, skip_serializing_if = "BlockChecksums::is_empty")]
+    pub checksums: BlockChecksums,
 }
 
 /// A file of a partition.
@@ -64,6 +68,9 @@ pub struct File {
     pub time_min: i64,
     /// The largest `time` in it, in nanoseconds.
     pub time_max: i64,
+    /// The checksums of its blocks.
+    #[serde(default, skip_serializing_if = "BlockChecksums::is_empty")]
+    pub checksums: BlockChecksums,
     /// The version that added it.
     pub added_at: CatalogVersion,
 }
@@ -84,6 +91,7 @@ impl File {
             bytes: file.bytes,
             time_min: file.time_min,
             time_max: file.time_max,
+            checksums: file.checksums.clone(),
             added_at,
         }
     }

@@ -13,6 +13,7 @@
 //! * `MemoryCatalog` (feature `testing`) is the same machine without a log, with faults to inject;
 //! * `conformance` (feature `conformance`) has the behaviours that every implementation shows.
 
+mod checksums;
 mod command;
 mod config;
 #[cfg(feature = "conformance")]
@@ -38,6 +39,7 @@ mod stored;
 mod table;
 mod write;
 
+pub use checksums::{BLOCK_BYTES, BlockChecksums};
 pub use command::{Action, AddFile, Command, SortKeyChange};
 pub use config::{Config, Limits};
 pub use damage::{Damage, Place};

@@ -7,6 +7,7 @@ use types::{
     TableName, TableRef, Term,
 };
 
+use crate::checksums::BlockChecksums;
 use crate::command::{Action, AddFile, SortKeyChange};
 use crate::file::{FileKind, NewFile};
 
@@ -99,6 +100,7 @@ pub fn file(n: u64, first: u64, last: u64) -> NewFile {
         bytes: 4_200,
         time_min: 0,
         time_max: 999,
+        checksums: BlockChecksums::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use catalog::FileKind;
+use catalog::{BlockChecksums, FileKind};
 use object_store::path::Path;
 use types::batch::merge;
 use types::{Batch, FileId, SortKey, TableSchema};
@@ -36,6 +36,7 @@ pub(crate) struct EncodedFile {
     pub(crate) path: Path,
     pub(crate) kind: FileKind,
     pub(crate) bytes: Bytes,
+    pub(crate) checksums: BlockChecksums,
     pub(crate) provenance: Provenance,
 }
 
@@ -69,6 +70,7 @@ impl FileEncoder {
         Ok(EncodedFile {
             path: object_key::parquet(&draft.job, draft.id)?,
             kind: draft.kind,
+            checksums: BlockChecksums::of(&bytes),
             bytes,
             provenance,
         })
@@ -81,6 +83,7 @@ fn arrow(draft: &Draft) -> Result<EncodedFile, Error> {
     Ok(EncodedFile {
         path: object_key::arrow(&draft.job, draft.id)?,
         kind: draft.kind,
+        checksums: BlockChecksums::of(&bytes),
         bytes,
         provenance,
     })

@@ -71,6 +71,7 @@ impl Machine {
                 bytes: file.bytes.len() as u64,
                 time_min: provenance.time_min,
                 time_max: provenance.time_max,
+                checksums: file.checksums.clone(),
             },
         }
     }
@@ -139,7 +140,8 @@ fn is_passing(error: &Error) -> bool {
 }
 
 fn committed_file(add: &AddFile, committed: &Committed) -> Outcome {
-    let NewFile { id, path, kind, term, lsns, rows, bytes, time_min, time_max } = add.file.clone();
+    let NewFile { id, path, kind, term, lsns, rows, bytes, time_min, time_max, checksums } =
+        add.file.clone();
     let file = File {
         id,
         path,
@@ -152,6 +154,7 @@ fn committed_file(add: &AddFile, committed: &Committed) -> Outcome {
         bytes,
         time_min,
         time_max,
+        checksums,
         added_at: committed.version,
     };
     Outcome::Committed { version: committed.version, file: Arc::new(file) }

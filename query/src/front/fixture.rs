@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use catalog::{
-    Action, AddFile, CatalogWrite, Command, FileKind, MemoryCatalog, NewFile, SortKeyChange,
+    Action, AddFile, BlockChecksums, CatalogWrite, Command, FileKind, MemoryCatalog, NewFile,
+    SortKeyChange,
 };
 use object_store::memory::InMemory;
 use types::batch::{BatchBuilder, FieldValue, TagSetBuilder};
@@ -88,6 +89,7 @@ impl Fixture {
             bytes: 1,
             time_min: TIME,
             time_max: TIME,
+            checksums: BlockChecksums::default(),
         };
         let add = AddFile {
             log: LOG,

@@ -11,6 +11,7 @@ mod buffer;
 mod counts;
 mod model;
 mod plans;
+mod rot;
 mod statements;
 mod turns;
 mod world;

@@ -10,8 +10,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::ipc::writer::{FileWriter, StreamWriter};
 use catalog::{
-    Action, AddFile, CatalogRead, CatalogWrite, Command, FileKind, MemoryCatalog, NewFile,
-    SortKeyChange,
+    Action, AddFile, BlockChecksums, CatalogRead, CatalogWrite, Command, FileKind, MemoryCatalog,
+    NewFile, SortKeyChange,
 };
 use futures::TryStreamExt;
 use futures::executor::block_on;
@@ -248,7 +248,7 @@ impl World {
         let new = expected.clone().unwrap_or_default().extended(tags.into_iter().rev());
         let (batch, kind, bytes) = encode(&batches, &new, form);
         let path = format!("data/weather/cpu/{key}/{}.file", lsns.first());
-        let size = bytes.len() as u64;
+        let (size, checksums) = (bytes.len() as u64, BlockChecksums::of(&bytes));
         let key_in_store = Path::from(path.clone());
         let put = self.store.put(&key_in_store, PutPayload::from(bytes));
         block_on(put).expect("memory takes it");
@@ -264,6 +264,7 @@ impl World {
             bytes: size,
             time_min: *times.start(),
             time_max: *times.end(),
+            checksums,
         };
         let version = self.apply(Action::AddFile(AddFile {
             log: self.log,
@@ -276,6 +277,19 @@ impl World {
         }));
         self.buffer.replace(&(self.table.id, key.clone()), lsns, version);
         true
+    }
+
+    /// Where files are.
+    pub(crate) fn store(&self) -> &InMemory {
+        &self.store
+    }
+
+    /// The keys of all files.
+    pub(crate) fn file_paths(&self) -> Vec<Path> {
+        let snapshot = self.catalog.snapshot();
+        let (_, table) = snapshot.table_by_id(self.table.id).expect("it is there");
+        let files = table.partitions.values().flat_map(|partition| &partition.files);
+        files.map(|file| Path::from(file.path.as_str())).collect()
     }
 
     /// Persists all that no file has, each run of chunks as one file.

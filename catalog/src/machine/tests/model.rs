@@ -274,6 +274,7 @@ fn seen_file(file: &crate::File) -> (NewFile, LogName, Epoch, u64) {
         bytes: file.bytes,
         time_min: file.time_min,
         time_max: file.time_max,
+        checksums: file.checksums.clone(),
     };
     (shown, file.log, file.epoch, file.added_at.get())
 }
