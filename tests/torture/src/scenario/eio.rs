@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::forebay::{PATIENCE, Server};
 use crate::report::{Report, Spread, Totals, tell};
 use crate::settings::Settings;
-use crate::strace;
+use crate::strace::{self, Attached};
 use crate::work_dir::WorkDir;
 use crate::workload::Workload;
 
@@ -24,7 +24,8 @@ const ROUNDS_A_DIRECTORY: u64 = 25;
 /// How often.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Rounds; the sync that fails is the first of a thread in the first round, and so on
+    /// Rounds; every other one fails a sync of a start, the others one under load: the first of a
+    /// thread, then the second, and so on
     #[arg(long, default_value_t = 200)]
     pub rounds: u64,
 }
@@ -90,13 +91,27 @@ impl Eio {
         when: u64,
         seed: u64,
     ) -> Result<Duration, Error> {
-        let prefix = strace::failing_sync(when, &dir.path().join("trace"));
-        let mut server = bench.launch(&SMALL).under(prefix).start()?;
-        let begun = Instant::now();
+        let (trace, number) = (dir.path().join("trace"), when.div_ceil(2));
+        let launch = bench.launch(&SMALL);
+        let at_start = when % 2 == 1;
+        let mut server = match at_start {
+            true => launch.under(strace::failing_sync(number, &trace)).start()?,
+            false => launch.start()?,
+        };
+        let mut begun = Instant::now();
         match server.wait_ready() {
             Ok(url) => {
                 // A file of the objects may fail first and is written anew; the log's turn comes.
-                bench.workload.during(&url, CREW, seed, || server.wait_end(PATIENCE))??;
+                let ended = bench.workload.during(&url, CREW, seed, || {
+                    let process = server.process();
+                    let _tracer = match at_start {
+                        true => None,
+                        false => Some(Attached::failing_sync(process, number, &trace)?),
+                    };
+                    begun = Instant::now();
+                    server.wait_end(PATIENCE)
+                })?;
+                ended?;
             }
             Err(Error::Ended { .. }) => self.failed_at_start += 1,
             Err(error) => return Err(error),
