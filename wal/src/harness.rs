@@ -1,5 +1,7 @@
 //! A log on a modelled disk whose thread is the test.
 
+pub(crate) mod evidence;
+
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;

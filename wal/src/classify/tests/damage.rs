@@ -4,7 +4,7 @@ use types::Lsn;
 
 use crate::classify::{Verdict, classify};
 use crate::format::{Body, SegmentHeader};
-use crate::harness::{Machine, id_of, images};
+use crate::harness::{Machine, evidence, id_of, images};
 use crate::scan::{Start, Step, Window, read_start, read_step};
 use crate::segment::SegmentName;
 use crate::vouched::Vouched;
@@ -106,5 +106,17 @@ impl Outcomes {
             Some(seen) if all.starts_with(seen) => self.undecidable += 1,
             Some(_) => self.wrong += 1,
         }
+    }
+
+    /// Tells them under this name.
+    pub(super) fn tell(&self, name: &str) {
+        let Self { whole, refused, undecidable, wrong } = *self;
+        let counts = [
+            ("whole", whole),
+            ("refused", refused),
+            ("undecidable", undecidable),
+            ("wrong", wrong),
+        ];
+        evidence::tell(name, &counts);
     }
 }

@@ -5,7 +5,7 @@ use types::Lsn;
 use super::damage::{Outcomes, Segments, log, read};
 
 /// Flips each bit; `may_lose` says at which offsets of the newest segment a loss cannot be noticed.
-fn check(segments: &Segments, may_lose: impl Fn(u64) -> bool) -> Outcomes {
+fn check(name: &str, segments: &Segments, may_lose: impl Fn(u64) -> bool) -> Outcomes {
     let all = read(segments, Lsn::ZERO).expect("the log is whole");
     let mut outcomes = Outcomes::default();
     let mut flipped = segments.clone();
@@ -20,14 +20,14 @@ fn check(segments: &Segments, may_lose: impl Fn(u64) -> bool) -> Outcomes {
             flipped[at].1[bit / 8] ^= 1 << (bit % 8);
         }
     }
-    println!("single-bit flips: {outcomes:?}");
-    assert_eq!(outcomes.wrong, 0);
+    assert_eq!(outcomes.wrong, 0, "{outcomes:?}");
+    outcomes.tell(name);
     outcomes
 }
 
 #[test]
 fn no_flip_in_a_sealed_log_goes_unnoticed() {
-    let outcomes = check(&log(true), |_| false);
+    let outcomes = check("flips-sealed", &log(true), |_| false);
     assert_eq!(outcomes.undecidable, 0);
     // A flip in the last seal takes nothing away.
     assert_eq!(outcomes.whole, 96 * 8);
@@ -37,7 +37,7 @@ fn no_flip_in_a_sealed_log_goes_unnoticed() {
 fn without_a_seal_only_flips_in_the_last_group_are_taken_for_a_crash() {
     let segments = log(false);
     let last_group = last_group_at(&segments);
-    let outcomes = check(&segments, |offset| offset >= last_group);
+    let outcomes = check("flips-unsealed", &segments, |offset| offset >= last_group);
     assert!(outcomes.undecidable > 0);
 }
 

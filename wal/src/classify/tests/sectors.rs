@@ -5,7 +5,7 @@ use types::effect::{Randomness, SeededRandomness};
 
 use super::damage::{Outcomes, Segments, read};
 use crate::config::Config;
-use crate::harness::{Machine, small};
+use crate::harness::{Machine, evidence, small};
 
 const SECTOR: usize = 512;
 const SUBSETS: u64 = 3000;
@@ -66,8 +66,10 @@ fn b1_z3_a_torn_group_ends_the_log_and_costs_nothing_else() {
         let mask = randomness.next_u64();
         check(&before, &after, |sector| mask >> (sector % 64) & 1 == 0, &mut outcomes);
     }
-    println!("sectors of the last group taken back: {outcomes:?}");
     // Here "undecidable" is what is wanted: a prefix, with nothing refused.
-    assert_eq!((outcomes.wrong, outcomes.refused), (0, 0));
+    assert_eq!((outcomes.wrong, outcomes.refused), (0, 0), "{outcomes:?}");
     assert!(outcomes.undecidable > SUBSETS / 2);
+    let Outcomes { whole, refused, undecidable: torn, wrong } = outcomes;
+    let counts = [("whole", whole), ("refused", refused), ("torn", torn), ("wrong", wrong)];
+    evidence::tell("sectors", &counts);
 }

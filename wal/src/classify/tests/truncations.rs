@@ -19,17 +19,18 @@ fn check(sealed: bool, vouched: Lsn) -> [Outcomes; 2] {
             outcomes[newest].count(&all, read(&cut, vouched).as_deref());
         }
     }
-    println!("truncations, sealed {sealed}: older {:?}, newest {:?}", outcomes[0], outcomes[1]);
-    assert_eq!(outcomes[1].wrong, 0);
+    assert_eq!(outcomes[1].wrong, 0, "{outcomes:?}");
     outcomes
 }
 
 #[test]
 fn a_cut_in_an_older_segment_is_always_refused() {
-    for sealed in [true, false] {
-        let [older, _newest] = check(sealed, Lsn::ZERO);
+    for (sealed, name) in [(true, "sealed"), (false, "unsealed")] {
+        let [older, newest] = check(sealed, Lsn::ZERO);
         assert_eq!((older.whole, older.undecidable, older.wrong), (0, 0, 0));
         assert!(older.refused > 2000);
+        older.tell(&format!("truncations-older-{name}"));
+        newest.tell(&format!("truncations-newest-{name}"));
     }
 }
 
@@ -40,6 +41,7 @@ fn a_cut_that_takes_what_the_catalog_knows_is_refused() {
     let [older, vouched] = check(true, whole.last_lsn().expect("frames"));
     assert_eq!((older.whole, older.undecidable, older.wrong), (0, 0, 0));
     assert_eq!((vouched.undecidable, vouched.whole), (0, 96), "only the seal may go");
+    vouched.tell("truncations-newest-vouched");
     let [_older, alone] = check(true, Lsn::ZERO);
     assert!(alone.undecidable > 500);
 }

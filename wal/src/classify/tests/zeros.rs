@@ -37,13 +37,12 @@ fn check(segments: &Segments, all: &[u64]) -> [Outcomes; 2] {
             }
         }
     }
-    println!("zeroed to the end: in front {:?}, last {:?}", outcomes[0], outcomes[1]);
     outcomes
 }
 
 #[test]
 fn zeros_in_front_of_a_begun_segment_are_always_refused() {
-    for sealed in [true, false] {
+    for (sealed, name) in [(true, "sealed"), (false, "unsealed")] {
         let segments = log(sealed);
         let all = read(&segments, Lsn::ZERO).expect("the log is whole");
         let [front, last] = check(&segments, &all);
@@ -52,6 +51,8 @@ fn zeros_in_front_of_a_begun_segment_are_always_refused() {
         // Here "undecidable" is what is wanted: a prefix, with nothing refused.
         assert_eq!((last.refused, last.wrong), (0, 0));
         assert!(last.undecidable > 5);
+        front.tell(&format!("zeros-front-{name}"));
+        last.tell(&format!("zeros-last-{name}"));
     }
 }
 
@@ -66,4 +67,6 @@ fn a_segment_without_frames_shows_that_those_before_it_had_an_end() {
     assert!(front.refused > 20);
     // Without its header too: it was promised to nobody.
     assert_eq!((last.refused, last.undecidable, last.wrong), (0, 0, 0));
+    front.tell("zeros-front-begun");
+    last.tell("zeros-last-begun");
 }
