@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use serde_json::json;
-use sim::{Outcome, replay_command};
-use types::fault::{self, Switch};
+use serde_json::{Value, json};
+use sim::{Outcome, Violation, replay_command};
+use types::fault::{self, Bug, Switch};
 
 /// A whole node under all kinds of faults, from a seed.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ enum Command {
     Run(Run),
     /// Many seeds; prints the totals as a line of JSON.
     Seeds(Seeds),
+    /// The bugs that can be planted, each with its mistake, as a line of JSON.
+    Bugs,
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +57,9 @@ struct Seeds {
     stop_at_first: bool,
 }
 
+/// What the checker counts in the first line of a verdict: `<count> <word>`.
+const JUDGED: [&str; 3] = ["lost", "phantom", "double"];
+
 /// What many seeds come to.
 #[derive(Debug, Default)]
 struct Totals {
@@ -62,7 +67,8 @@ struct Totals {
     lived: Duration,
     counts: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
-    failed: Vec<u64>,
+    judged: BTreeMap<&'static str, u64>,
+    failed: Vec<Value>,
 }
 
 impl Totals {
@@ -76,22 +82,67 @@ impl Totals {
                 *into.entry(name).or_default() += count;
             }
         }
-        if outcome.violation.is_some() {
-            self.failed.push(outcome.seed);
+        if let Some(violation) = &outcome.violation {
+            self.fail(outcome.seed, violation);
         }
     }
+
+    fn fail(&mut self, seed: u64, violation: &Violation) {
+        for word in JUDGED {
+            *self.judged.entry(word).or_default() += told(&violation.what, word);
+        }
+        let kind = format!("{:?}", violation.kind).to_lowercase();
+        let what = violation.what.lines().next().unwrap_or_default();
+        self.failed.push(json!({"seed": seed, "kind": kind, "what": what}));
+    }
+
+    fn line(self) -> Value {
+        let Self { seeds, lived, counts, faults, judged, failed } = self;
+        let mut line = json!({
+            "scenario": "sim",
+            "clean": failed.is_empty(),
+            "seeds": seeds,
+            "virtual_seconds": lived.as_secs(),
+            "counts": counts,
+            "faults": faults,
+            "failed": failed,
+        });
+        for word in JUDGED {
+            line[word] = judged.get(word).copied().unwrap_or_default().into();
+        }
+        line
+    }
+}
+
+/// The count in front of `word` where a verdict has one.
+fn told(verdict: &str, word: &str) -> u64 {
+    let first = verdict.lines().next().unwrap_or_default();
+    let words: Vec<_> = first.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    let counts = words.windows(2).filter(|pair| pair[1] == word);
+    counts.filter_map(|pair| pair[0].parse::<u64>().ok()).sum()
 }
 
 fn main() -> io::Result<ExitCode> {
     let cli = Cli::parse();
-    let (Command::Run(Run { fault, .. }) | Command::Seeds(Seeds { fault, .. })) = &cli.command;
+    let fault = match &cli.command {
+        Command::Run(Run { fault, .. }) | Command::Seeds(Seeds { fault, .. }) => *fault,
+        Command::Bugs => None,
+    };
     if let Some(switch) = fault {
-        fault::set(*switch).map_err(io::Error::other)?;
+        fault::set(switch).map_err(io::Error::other)?;
     }
     match cli.command {
         Command::Run(run) => one(&run),
         Command::Seeds(seeds) => many(&seeds),
+        Command::Bugs => bugs(),
     }
+}
+
+fn bugs() -> io::Result<ExitCode> {
+    let entry = |bug: Bug| json!({"name": bug.name(), "mistake": bug.mistake()});
+    let line = json!({"bugs": Bug::ALL.map(entry)});
+    writeln!(io::stdout(), "{line}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn one(run: &Run) -> io::Result<ExitCode> {
@@ -119,16 +170,9 @@ fn many(seeds: &Seeds) -> io::Result<ExitCode> {
             }
         }
     }
-    let Totals { seeds, lived, counts, faults, failed } = totals;
-    let line = json!({
-        "seeds": seeds,
-        "virtual_seconds": lived.as_secs(),
-        "counts": counts,
-        "faults": faults,
-        "failed": failed,
-    });
-    writeln!(out, "{line}")?;
-    Ok(code(failed.is_empty()))
+    let clean = totals.failed.is_empty();
+    writeln!(out, "{}", totals.line())?;
+    Ok(code(clean))
 }
 
 fn verdict(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
@@ -143,4 +187,16 @@ fn verdict(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
 
 fn code(good: bool) -> ExitCode {
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_off_the_first_line_of_a_verdict() {
+        let verdict = "after the last start: 3 lost, 0 phantom, 12 double\n  9 lost";
+        assert_eq!(JUDGED.map(|word| told(verdict, word)), [3, 0, 12]);
+        assert_eq!(told("a log starts that has rot", "lost"), 0);
+    }
 }
