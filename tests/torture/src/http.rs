@@ -51,14 +51,23 @@ impl Answer {
 
 /// Writes lines whose times are nanoseconds.
 pub(crate) fn write(client: &Client, url: &str, database: &str, lines: String) -> Answer {
+    write_and_read(client, url, database, lines).0
+}
+
+/// The same, with the text of the answer.
+pub(crate) fn write_and_read(
+    client: &Client,
+    url: &str,
+    database: &str,
+    lines: String,
+) -> (Answer, String) {
     let url = format!("{url}/api/v3/write_lp?db={database}&precision=nanosecond");
     let Ok(response) = client.post(url).body(lines).send() else {
-        return Answer { status: None, retry_after: None };
+        return (Answer { status: None, retry_after: None }, String::new());
     };
     let answer = of_response(&response);
-    // The body is read, so that the connection is used again.
-    let _ = response.bytes();
-    answer
+    // The body is read though few want it, so that the connection is used again.
+    (answer, response.text().unwrap_or_default())
 }
 
 fn of_response(response: &Response) -> Answer {

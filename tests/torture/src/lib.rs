@@ -16,7 +16,7 @@
 //! | [`rot`](scenario::rot) | bits flip while no server runs |
 //! | [`memory`](scenario::memory) | ten loads at once in a small cgroup |
 //! | [`overload`](scenario::overload) | twice the rate that it can take |
-//! | [`outage`](scenario::outage) | no object store for minutes |
+//! | [`outage`](scenario::outage) | no object store, or no catalog, for minutes |
 //! | [`recovery`](scenario::recovery) | a large log to read after a kill |
 //! | [`fsync`](scenario::fsync) | not at all: the log's syncs beside a raw loop |
 //!
@@ -30,6 +30,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "real processes, whose effects nobody passes in")]
 
+mod away;
 mod bench;
 mod cgroup;
 mod error;
@@ -40,12 +41,14 @@ mod http;
 mod load;
 mod loop_mount;
 mod metrics;
+mod newcomer;
 mod power_cut;
 mod program;
 mod reading;
 pub mod report;
 pub mod scenario;
 mod settings;
+mod sibling;
 mod strace;
 mod work_dir;
 mod workload;

@@ -70,6 +70,13 @@ impl LoopMount {
         patiently(|| program::run(Command::new("mount").args(["-o", options]).arg(&path)))
     }
 
+    /// Has everybody wait who writes to it, until it is thawed.
+    pub(crate) fn freeze(&self) -> Result<Frozen, Error> {
+        let path = self.path();
+        program::run(Command::new("fsfreeze").arg("-f").arg(&path))?;
+        Ok(Frozen { path, thawed: false })
+    }
+
     /// Keeps what is in it, mounted, for whoever looks into what went wrong.
     pub(crate) fn keep(&mut self) {
         self.dir.keep();
@@ -83,6 +90,36 @@ impl Drop for LoopMount {
             detach(&self.path());
         }
     }
+}
+
+/// A frozen file system; thawed when this is dropped. A process that waits for it cannot even be
+/// killed, so whoever has one lets go of it before waiting for the end of a server.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    path: PathBuf,
+    thawed: bool,
+}
+
+impl Frozen {
+    pub(crate) fn thaw(mut self) -> Result<(), Error> {
+        thaw(&self.path)?;
+        self.thawed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        if !self.thawed
+            && let Err(error) = thaw(&self.path)
+        {
+            tell(&format!("{error}"));
+        }
+    }
+}
+
+fn thaw(path: &Path) -> Result<(), Error> {
+    program::run(Command::new("fsfreeze").arg("-u").arg(path)).map(|_| ())
 }
 
 /// Tries again for as long as it may be busy.
@@ -117,7 +154,9 @@ pub(crate) fn sweep(parent: &Path) -> Result<(), Error> {
         };
         if process.is_some_and(is_left) && !is_kept(&path) {
             if path.join("mnt").exists() {
-                // It may not be mounted any more.
+                // It may not be frozen or mounted any more. Of one that is unmounted while it is
+                // frozen whoever waits for it never comes free.
+                let _ = Command::new("fsfreeze").arg("-u").arg(path.join("mnt")).output();
                 let _ = Command::new("umount").arg("-l").arg(path.join("mnt")).output();
             }
             fs::remove_dir_all(&path).during(format!("remove {}", path.display()))?;

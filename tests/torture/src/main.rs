@@ -46,7 +46,7 @@ enum Scenario {
     Memory(memory::Options),
     /// Twice the rate that it can take
     Overload(overload::Options),
-    /// No object store for minutes
+    /// No object store, or no catalog, for minutes
     Outage(outage::Options),
     /// A large log to read after a kill
     Recovery(recovery::Options),

@@ -56,6 +56,21 @@ fn rot_is_refused_or_harmless() {
 
 #[test]
 fn an_outage_of_the_object_store_passes_by_itself() {
-    let options = outage::Options { minutes: 0.25, memory_budget: "128MiB".to_owned() };
-    assert_clean(outage::run(&Settings::of_test(8), &options));
+    assert_clean(outage::run(&Settings::of_test(8), &short_outage(outage::Of::Store, 0.25)));
+}
+
+#[test]
+fn a_catalog_that_hangs_for_a_while_loses_nothing_and_goes_on_by_itself() {
+    let options = short_outage(outage::Of::CatalogHangs, 0.15);
+    assert_clean(outage::run(&Settings::of_test(9), &options));
+}
+
+#[test]
+fn a_catalog_that_refuses_for_a_while_loses_nothing_and_goes_on_by_itself() {
+    let options = short_outage(outage::Of::CatalogRefuses, 0.15);
+    assert_clean(outage::run(&Settings::of_test(10), &options));
+}
+
+fn short_outage(of: outage::Of, minutes: f64) -> outage::Options {
+    outage::Options { of, minutes, memory_budget: "128MiB".to_owned() }
 }

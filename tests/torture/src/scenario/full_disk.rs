@@ -1,9 +1,6 @@
 //! A disk that gets full, with log, catalog and objects on it: writes are refused, reads are
 //! answered, and it goes on when there is room again.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,12 +11,13 @@ use reqwest::blocking::Client;
 use serde::Serialize;
 
 use crate::bench::Bench;
-use crate::error::{During, Error};
+use crate::error::Error;
 use crate::forebay::PATIENCE;
 use crate::http;
 use crate::loop_mount::LoopMount;
 use crate::report::{Report, Spread, Totals, tell};
 use crate::settings::Settings;
+use crate::sibling::Sibling;
 use crate::workload::{Crew, Workload};
 
 const IMAGE_BYTES: u64 = 96 << 20;
@@ -31,7 +29,6 @@ const ROUNDS_AN_IMAGE: u64 = 5;
 /// How long a full disk stays full.
 const FULL_FOR: Duration = Duration::from_millis(400);
 const PACE: Duration = Duration::from_millis(2);
-const CHUNK: usize = 64 << 10;
 const CREW: Crew = Crew { writers: 6, readers: 1, rest: Duration::from_millis(6) };
 
 /// Nothing may be large against the disk.
@@ -99,7 +96,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<FullDisk, Error> {
         let rounds = left.min(ROUNDS_AN_IMAGE);
         let mut mount = LoopMount::new(&settings.image_dir, IMAGE_BYTES, "ext4")?;
         let bench = Bench::new(settings, mount.path().join("data"), Workload::new(KEYS))?;
-        let sibling = Sibling { path: mount.path().join("sibling") };
+        let sibling = Sibling::new(mount.path().join("sibling"));
         let place = Place { bench: &bench, sibling: &sibling, client: http::client()? };
         let done = bench.while_clean(0..rounds, |_| full.round(&place, &mut random));
         if done.is_err() || !bench.workload.is_clean() {
@@ -202,42 +199,5 @@ impl FullDisk {
         // It may have found room for all it needs: what it persisted has freed segments.
         self.restarts_that_said_so += u64::from(status == 503 && text.contains("full"));
         Ok(())
-    }
-}
-
-/// A file that takes the room of others.
-#[derive(Debug)]
-struct Sibling {
-    path: PathBuf,
-}
-
-impl Sibling {
-    /// Takes all the room but `left` bytes.
-    fn fill(&self, left: u64) -> Result<(), Error> {
-        let file = File::options().create(true).append(true).open(&self.path);
-        let mut file = file.during("open the sibling")?;
-        let full = loop {
-            match file.write_all(&[0; CHUNK]) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
-        full.during("fill the disk")?;
-        // Blocks are found at the time of the write-out.
-        let synced = match file.sync_all() {
-            Err(error) if error.kind() != io::ErrorKind::StorageFull => Err(error),
-            _ => Ok(()),
-        };
-        synced.during("fill the disk")?;
-        if left > 0 {
-            let len = file.metadata().during("look at the sibling")?.len();
-            file.set_len(len.saturating_sub(left)).during("cut the sibling")?;
-        }
-        Ok(())
-    }
-
-    fn remove(&self) -> Result<(), Error> {
-        fs::remove_file(&self.path).during("remove the sibling")
     }
 }

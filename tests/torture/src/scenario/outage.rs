@@ -1,37 +1,68 @@
-//! An object store that is away for minutes under load: memory stays within its budget, nothing is
-//! lost, and persisting goes on by itself when the store is back.
+//! An object store that is away for minutes under load, or a catalog that hangs or refuses: memory
+//! stays within its budget, nothing is lost, and persisting goes on by itself when it is back.
 
+use std::fs;
+use std::mem;
+use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use reqwest::blocking::Client;
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::away::Away;
+use crate::error::{During, Error};
 use crate::forebay::{Launch, PATIENCE};
-use crate::http;
+use crate::http::{self, Answer};
 use crate::load::Load;
 use crate::loop_mount::LoopMount;
 use crate::metrics::Metrics;
+use crate::newcomer::Newcomer;
 use crate::report::{MemoryPeak, Report, Spread, Totals, millis, tell};
 use crate::settings::Settings;
 use crate::work_dir::WorkDir;
 
-const IMAGE_BYTES: u64 = 4 << 30;
+/// Objects of minutes find room there.
+const STORE_BYTES: u64 = 4 << 30;
+/// A catalog with its spare segments, its ballast and its snapshots.
+const CATALOG_BYTES: u64 = 128 << 20;
 /// Rows of a request.
 const ROWS: u64 = 1_000;
 const CLIENTS: usize = 8;
 const PACE: Duration = Duration::from_millis(50);
+/// From one write that needs the catalog to the next.
+const KNOCK_PACE: Duration = Duration::from_millis(500);
+/// Columns of a new table, where the room that a catalog has made ready is to be used up.
+const WIDE: u64 = 900;
+/// More than that cannot find room on a full disk.
+const WIDE_TABLES_MAX: u64 = 500;
 /// Persisting goes on within this time.
 const RETURN_MAX_MS: f64 = 10_000.0;
 const ACK_MAX_MS: f64 = 5_000.0;
 
-/// How long.
+/// What is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Of {
+    /// The object store: its file system cannot be written
+    #[default]
+    Store,
+    /// The catalog: its file system is frozen
+    CatalogHangs,
+    /// The catalog: its file system is full
+    CatalogRefuses,
+}
+
+/// What is away, and for how long.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Minutes without the store
+    /// What is away
+    #[arg(long, value_enum, default_value_t = Of::Store)]
+    pub of: Of,
+
+    /// Minutes without it
     #[arg(long, default_value_t = 5.0)]
     pub minutes: f64,
 
@@ -43,13 +74,19 @@ pub struct Options {
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outage {
-    /// For how long the store was away, in seconds.
+    /// What was away.
+    pub of: Of,
+    /// For how long, in seconds.
     pub seconds: f64,
-    /// Files committed before, which shows that the store was in use.
+    /// Files committed before, which shows that it was in use.
     pub files_before: u64,
+    /// Files committed meanwhile: of jobs that were nearly done.
+    pub files_meanwhile: u64,
+    /// Writes that needed the catalog meanwhile.
+    pub newcomer: Newcomer,
     /// What `/ready` said at the end of the outage.
     pub ready: String,
-    /// From the return of the store until a file was committed.
+    /// From its return until a file was committed.
     pub until_persisting_ms: f64,
     /// How long acknowledgements took.
     pub acks: Spread,
@@ -75,14 +112,12 @@ impl Report for Outage {
 /// [`Error`] if it could not be run; what was found is in the report.
 pub fn run(settings: &Settings, options: &Options) -> Result<Outage, Error> {
     let mut dir = WorkDir::within(&settings.work_dir)?;
-    let mount = LoopMount::new(&settings.image_dir, IMAGE_BYTES, "ext4")?;
-    let store = format!("file://{}/objects", mount.path().display());
-    let flags = ["--memory-budget", &options.memory_budget, "--persist-max-age", "1s"];
-    let launch = Launch::new(&settings.binary()?, &dir.data(), &flags);
-    let (mut server, url) = launch.with("--object-store", &store).start_ready()?;
+    let size = if options.of == Of::Store { STORE_BYTES } else { CATALOG_BYTES };
+    let mount = LoopMount::new(&settings.image_dir, size, "ext4")?;
+    let (mut server, url) = launch(settings, options, (&dir, &mount))?.start_ready()?;
     let (load, client) = (Load::new(ROWS), http::client()?);
     let (stop, process) = (AtomicBool::new(false), server.process());
-    let mut outage = Outage::default();
+    let mut outage = Outage { of: options.of, ..Outage::default() };
     let place = Place { mount: &mount, client: &client, url: &url };
     let (done, peak) = thread::scope(|scope| {
         let sampling = scope.spawn(|| MemoryPeak::sample(&client, &url, process, &stop));
@@ -93,13 +128,37 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Outage, Error> {
     done??;
     outage.peak = peak;
     outage.acks = load.take_ack_times();
+    let found = mem::take(&mut outage.totals);
     outage.totals = load.judge(&client, &url)?;
+    outage.totals.absorb(found);
+    outage.newcomer.judge(&client, &url, &mut outage.totals)?;
     outage.check();
     server.kill()?;
     if !outage.totals.is_clean() {
         dir.keep();
     }
     Ok(outage)
+}
+
+/// A server that has what will be away on a file system of its own.
+fn launch(
+    settings: &Settings,
+    options: &Options,
+    (dir, mount): (&WorkDir, &LoopMount),
+) -> Result<Launch, Error> {
+    let data = dir.data();
+    let flags = ["--memory-budget", &options.memory_budget, "--persist-max-age", "1s"];
+    let launch = Launch::new(&settings.binary()?, &data, &flags);
+    if options.of == Of::Store {
+        let store = format!("file://{}/objects", mount.path().display());
+        return Ok(launch.with("--object-store", &store));
+    }
+    let catalog = mount.path().join("catalog");
+    let linked = fs::create_dir(&data)
+        .and_then(|()| fs::create_dir(&catalog))
+        .and_then(|()| symlink(&catalog, data.join("catalog")));
+    linked.during("put the catalog on a file system of its own")?;
+    Ok(launch)
 }
 
 /// What the outage is made with.
@@ -133,20 +192,59 @@ impl Place<'_> {
 impl Outage {
     fn suffer(&mut self, place: &Place<'_>, minutes: f64) -> Result<(), Error> {
         place.wait_for_file(0)?;
+        let away = Away::take(self.of, place.mount)?;
+        if self.of == Of::CatalogRefuses {
+            self.use_up(place, &away)?;
+        }
         self.files_before = place.files()?;
-        place.mount.set_read_only(true)?;
         let gone = Instant::now();
-        tell("outage: the object store is away");
-        thread::sleep(Duration::from_secs_f64(minutes * 60.0));
+        tell(&format!("outage: {:?} is away", self.of));
+        self.wait(place, &away, Duration::from_secs_f64(minutes * 60.0))?;
         let (status, text) = http::ready(place.client, place.url)?;
         self.ready = format!("{status} {text}");
         // What was under way when it went may have been committed since.
         let before = place.files()?;
-        place.mount.set_read_only(false)?;
+        self.files_meanwhile = before - self.files_before;
+        away.give_back()?;
         self.seconds = gone.elapsed().as_secs_f64();
         self.until_persisting_ms = millis(place.wait_for_file(before)?);
         tell(&format!("outage: persisting again after {} ms", self.until_persisting_ms));
         Ok(())
+    }
+
+    /// Creates tables until the catalog has used up the room that it made ready while it had some.
+    fn use_up(&mut self, place: &Place<'_>, away: &Away<'_>) -> Result<(), Error> {
+        for _ in 0..WIDE_TABLES_MAX {
+            away.keep()?;
+            let (answer, text) = self.knock(place, WIDE);
+            // A refusal for another reason, such as memory, passes.
+            let by_catalog = text.contains("catalog") || text.contains("disk");
+            if answer.is_refused() && by_catalog {
+                return Ok(());
+            }
+            if !answer.is_acked() {
+                thread::sleep(KNOCK_PACE);
+            }
+        }
+        let reason = format!("took {WIDE_TABLES_MAX} wide tables, and room for more");
+        Err(Error::answer("a catalog on a full disk", &reason))
+    }
+
+    /// Lets the time pass; where it is the catalog that is away, with writes that need it.
+    fn wait(&mut self, place: &Place<'_>, away: &Away<'_>, time: Duration) -> Result<(), Error> {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            away.keep()?;
+            if self.of != Of::Store {
+                self.knock(place, 1);
+            }
+            thread::sleep(KNOCK_PACE.min(time.saturating_sub(begun.elapsed())));
+        }
+        Ok(())
+    }
+
+    fn knock(&mut self, place: &Place<'_>, columns: u64) -> (Answer, String) {
+        self.newcomer.knock((place.client, place.url), columns, &mut self.totals)
     }
 
     fn check(&mut self) {
