@@ -1,16 +1,21 @@
-//! The evidence: each scenario of `torture` on a release build, and the page that tells of it.
+//! The evidence: everything that hurts this program, run one after the other, and the page that
+//! tells of it.
 //!
-//! Reports stay in `target/evidence`, one file a scenario. Whatever else puts a report there, one
-//! line of JSON with its name under `scenario`, is on the page too.
+//! Reports are files of the directory of a commit, so that a run which was broken off goes on where
+//! it was. `torture evidence` makes the page of what is there.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::Path;
-use std::process::Command;
+mod job;
+mod plan;
+mod reports;
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::program;
-use crate::test::{cargo, root, target_dir};
+use crate::test::{cargo, install_nextest, root, target_dir};
+use job::Job;
+use reports::Reports;
 
 /// How long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,81 +26,68 @@ pub(crate) enum Lane {
     Quick,
 }
 
-/// A scenario with its arguments in each lane.
-struct Step {
-    scenario: &'static str,
-    long: &'static [&'static str],
-    quick: &'static [&'static str],
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) lane: Lane,
+    /// True if nothing is taken over from an earlier run.
+    pub(crate) fresh: bool,
 }
 
-const STEPS: [Step; 12] = [
-    Step { scenario: "kills", long: &["--rounds", "1000"], quick: &["--rounds", "50"] },
-    Step { scenario: "power", long: &["--rounds", "500"], quick: &["--rounds", "20"] },
-    Step { scenario: "eio", long: &["--rounds", "200"], quick: &["--rounds", "20"] },
-    Step { scenario: "slow-disk", long: &["--seconds", "20"], quick: &["--seconds", "3"] },
-    Step { scenario: "full-disk", long: &["--rounds", "40"], quick: &["--rounds", "4"] },
-    Step { scenario: "pause", long: &["--rounds", "20"], quick: &["--rounds", "2"] },
-    Step { scenario: "rot", long: &["--rounds", "400"], quick: &["--rounds", "20"] },
-    Step { scenario: "memory", long: &[], quick: &["--databases", "3"] },
-    Step { scenario: "overload", long: &["--seconds", "60"], quick: &["--seconds", "6"] },
-    Step { scenario: "outage", long: &["--minutes", "5"], quick: &["--minutes", "0.2"] },
-    Step { scenario: "recovery", long: &["--size-mib", "1024"], quick: &["--size-mib", "64"] },
-    Step { scenario: "fsync", long: &["--seconds", "20"], quick: &["--seconds", "3"] },
-];
+/// The programs that hurt, and those that are hurt.
+#[derive(Clone, Debug)]
+struct Programs {
+    torture: PathBuf,
+    /// Beside the tests and built with them, so it checks overflows and assertions, too.
+    sim: PathBuf,
+}
 
-/// Builds, runs all scenarios and writes the page; then says which were not clean.
-pub(crate) fn run(lane: Lane) -> Result<(), Error> {
-    // In one build, so that the server has the named points that the kills ask for.
-    program::run(cargo().args(["build", "--release", "-p", "server", "-p", "torture"]))?;
-    let torture = target_dir().join("release").join("torture");
-    let reports = target_dir().join("evidence");
-    fs::create_dir_all(&reports).map_err(unwritten(&reports))?;
+/// Runs all that is not there yet and writes the page; then says what was not clean.
+pub(crate) fn run(request: Request) -> Result<(), Error> {
+    let reports = Reports::begin(request)?;
+    let programs = build()?;
     let mut broken = Vec::new();
-    for step in &STEPS {
-        if !run_step(step, lane, &torture, &reports)? {
-            broken.push(step.scenario);
-        }
+    for tests in plan::tests() {
+        broken.extend(reports.run(&tests)?);
     }
-    write_page(lane, &torture, &reports)?;
+    let bugs = reports.run(&Job::json(&programs.sim, "bugs", &["bugs"]))?;
+    broken.extend(bugs);
+    let seeds = plan::seeds(&programs.sim, request.lane);
+    let planted = plan::planted(&programs.sim, request.lane, &reports.planted_bugs()?);
+    broken.extend(reports.run_side_by_side(&[seeds, planted].concat())?);
+    for scenario in plan::scenarios(&programs.torture, request.lane) {
+        broken.extend(reports.run(&scenario)?);
+    }
+    write_page(request.lane, &programs.torture, &reports)?;
     if broken.is_empty() {
         return Ok(());
     }
     Err(Error::Broken { scenarios: broken.join(", ") })
 }
 
-/// Runs one scenario. True if no promise was broken.
-fn run_step(step: &Step, lane: Lane, torture: &Path, reports: &Path) -> Result<bool, Error> {
-    let path = reports.join(format!("{}.json", step.scenario));
-    let report = File::create(&path).map_err(unwritten(&path))?;
-    let arguments = if lane == Lane::Long { step.long } else { step.quick };
-    let mut command = Command::new(torture);
-    command.arg(step.scenario).args(arguments).stdout(report);
-    let clean = program::status(&mut command)?.success();
-    let is_empty = fs::metadata(&path).map_or(true, |report| report.len() == 0);
-    if is_empty {
-        // It could not be run to its end; the page says so by what is missing.
-        fs::remove_file(&path).map_err(unwritten(&path))?;
-    }
-    Ok(clean)
+/// Builds the server with what hurts it in a release, and the simulation with the tests.
+fn build() -> Result<Programs, Error> {
+    install_nextest()?;
+    // In one build, so that the server has the named points that the kills ask for.
+    program::run(cargo().args(["build", "--release", "-p", "server", "-p", "torture"]))?;
+    program::run(cargo().args(["nextest", "run", "--workspace", "--no-run"]))?;
+    let target = target_dir();
+    let in_target = |build: &str, name: &str| target.join(build).join(name);
+    Ok(Programs { torture: in_target("release", "torture"), sim: in_target("debug", "sim") })
 }
 
 /// Only the long lane changes what is published.
-fn write_page(lane: Lane, torture: &Path, reports: &Path) -> Result<(), Error> {
+fn write_page(lane: Lane, torture: &Path, reports: &Reports) -> Result<(), Error> {
     let page = match lane {
         Lane::Long => root().join("docs").join("evidence.md"),
-        Lane::Quick => reports.join("evidence.md"),
+        Lane::Quick => target_dir().join("evidence").join("evidence.md"),
     };
-    let mut command = Command::new(torture);
-    command.current_dir(root()).arg("evidence").arg("--from").arg(reports);
-    command.arg("--into").arg(page);
-    let record = root().join("docs").join("track-record.md");
-    if record.exists() {
-        command.arg("--append").arg(record);
-    }
-    program::run(&mut command)
-}
-
-fn unwritten(path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.display().to_string();
-    |reason| Error::Write { path, reason }
+    let mut command = std::process::Command::new(torture);
+    command.current_dir(root()).arg("evidence").arg("--from").arg(reports.dir());
+    command.arg("--commit").arg(reports.commit()).arg("--into").arg(&page);
+    command.arg("--append").arg(root().join("docs").join("track-record.md"));
+    program::run(&mut command)?;
+    let size = fs::metadata(&page).map_err(Error::unwritten(&page))?.len();
+    program::say(&format!("{} has {size} bytes", page.display()));
+    Ok(())
 }

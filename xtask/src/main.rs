@@ -1,8 +1,9 @@
 //! Tasks of this project that are longer than a line of shell: `cargo xtask <task>`.
 //!
 //! `cargo xtask test [ARGS…]` runs all tests; further arguments go to `cargo nextest run`.
-//! `cargo xtask evidence` hurts a release build for hours and writes `docs/evidence.md`;
-//! `cargo xtask evidence quick` does it with small counts, in minutes.
+//! `cargo xtask evidence` runs all that hurts this program, for hours, and writes `docs/evidence.md`;
+//! `cargo xtask evidence quick` does it with small counts, in minutes, and writes below `target`. What
+//! an earlier run of the same commit has left is taken over, unless `--fresh` says otherwise.
 
 mod error;
 mod evidence;
@@ -17,20 +18,16 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use error::Error;
-use evidence::Lane;
+use evidence::{Lane, Request};
 
 const USAGE: &str = "usage: cargo xtask test [arguments of cargo nextest run]
-       cargo xtask evidence [quick]";
+       cargo xtask evidence [quick] [--fresh]";
 
 fn main() -> ExitCode {
     let mut words = env::args().skip(1);
     let done = match words.next().as_deref() {
         Some("test") => test::run(words.collect()),
-        Some("evidence") => match (words.next().as_deref(), words.next()) {
-            (None, _) => evidence::run(Lane::Long),
-            (Some("quick"), None) => evidence::run(Lane::Quick),
-            _ => Err(Error::Usage),
-        },
+        Some("evidence") => request(words).and_then(evidence::run),
         _ => Err(Error::Usage),
     };
     match done {
@@ -45,4 +42,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is asked for behind `evidence`.
+fn request(words: impl Iterator<Item = String>) -> Result<Request, Error> {
+    let mut request = Request { lane: Lane::Long, fresh: false };
+    for word in words {
+        match word.as_str() {
+            "quick" => request.lane = Lane::Quick,
+            "--fresh" => request.fresh = true,
+            _ => return Err(Error::Usage),
+        }
+    }
+    Ok(request)
 }

@@ -13,10 +13,25 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
     }
 }
 
+/// Tells a person how it goes.
+pub(crate) fn say(text: &str) {
+    // There is nobody left to hear that standard error cannot be written.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// What a program that has to succeed says on its standard output.
+pub(crate) fn said(command: &mut Command) -> Result<String, Error> {
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|reason| Error::Start { program: line(command), reason })?;
+    if !output.status.success() {
+        return Err(Error::Failed { program: line(command) });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Says what is run, and runs it.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus, Error> {
-    // There is nobody left to hear that standard error cannot be written.
-    let _ = writeln!(io::stderr(), "+ {}", line(command));
+    say(&format!("+ {}", line(command)));
     let started = command.status();
     started.map_err(|reason| Error::Start { program: line(command), reason })
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result<(), Error> {
     if program::status(&mut tests)?.success() { Ok(()) } else { Err(Error::TestsFailed) }
 }
 
-fn install_nextest() -> Result<(), Error> {
+pub(crate) fn install_nextest() -> Result<(), Error> {
     if program::works(cargo().args(["nextest", "--version"])) {
         return Ok(());
     }

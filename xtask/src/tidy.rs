@@ -12,6 +12,9 @@ const SKIPPED: [&str; 3] = ["target", ".git", "forebay-data"];
 /// Names that say nothing about what is in a file.
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helper", "helpers", "manager"];
 
+/// Pages that name tests.
+const NAMING: [&str; 3] = ["guarantees", "known-faults", "track-record"];
+
 /// A file of this project.
 struct File {
     path: PathBuf,
@@ -123,13 +126,13 @@ fn named_tests(line: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn each_test_that_a_promise_names_is_there() {
+fn each_test_that_a_page_names_is_there() {
     let mut all = Vec::new();
     files(root(), &mut all);
     let sources: Vec<_> = all.iter().filter(|file| file.is("rs")).collect();
     let mut named = 0;
     let mut missing = Vec::new();
-    for page in all.iter().filter(|file| ["guarantees", "known-faults"].contains(&file.name())) {
+    for page in all.iter().filter(|file| NAMING.contains(&file.name())) {
         for test in page.text.lines().flat_map(named_tests) {
             named += 1;
             let function = format!("fn {test}(");
