@@ -84,7 +84,7 @@ fn run(settings: &Settings, scenario: &Scenario) -> Result<bool, Error> {
         Scenario::Outage(options) => finish(&outage::run(settings, options)?),
         Scenario::Recovery(options) => finish(&recovery::run(settings, options)?),
         Scenario::Fsync(options) => finish(&fsync::run(settings, options)?),
-        Scenario::Evidence(options) => evidence::run(options).map(|()| true),
+        Scenario::Evidence(options) => evidence::run(settings, options).map(|()| true),
     }
 }
 
