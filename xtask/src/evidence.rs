@@ -10,6 +10,7 @@ mod reports;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::error::Error;
 use crate::program;
@@ -82,7 +83,7 @@ fn write_page(lane: Lane, torture: &Path, reports: &Reports) -> Result<(), Error
         Lane::Long => root().join("docs").join("evidence.md"),
         Lane::Quick => target_dir().join("evidence").join("evidence.md"),
     };
-    let mut command = std::process::Command::new(torture);
+    let mut command = Command::new(torture);
     command.current_dir(root()).arg("evidence").arg("--from").arg(reports.dir());
     command.arg("--commit").arg(reports.commit()).arg("--into").arg(&page);
     command.arg("--append").arg(root().join("docs").join("track-record.md"));

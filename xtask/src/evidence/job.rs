@@ -48,7 +48,7 @@ impl Job {
     /// Tests that `filter` chooses.
     pub(crate) fn tests(name: &str, filter: &str) -> Self {
         let words = ["nextest", "run", "--workspace", "--no-fail-fast"];
-        let shown = ["--success-output", "final", "-E", filter];
+        let shown = ["--success-output", "immediate", "-E", filter];
         Self {
             name: name.to_owned(),
             program: None,

@@ -1,7 +1,8 @@
 //! The reports of one commit and lane, in a directory of their own.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::{self, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -32,9 +33,11 @@ impl Reports {
         let commit = commit()?;
         let lane = if request.lane == Lane::Long { "long" } else { "quick" };
         let dir = target_dir().join("evidence").join(format!("{lane}-{commit}"));
+        // Tests run in directories of their own and leave their counts here.
+        let dir = path::absolute(&dir).map_err(Error::unread(&dir))?;
         if request.fresh || commit.ends_with(CHANGED) {
             match fs::remove_dir_all(&dir) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
                     return Err(Error::unwritten(&dir)(error));
                 }
                 _ => {}

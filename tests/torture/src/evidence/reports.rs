@@ -1,6 +1,7 @@
 //! The reports that a run has left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -17,6 +18,8 @@ pub(super) struct Reports {
     reports: BTreeMap<String, Report>,
     /// What tests have said.
     logs: BTreeMap<String, String>,
+    /// Whoever found something, or could not be run to its end.
+    failed: BTreeSet<String>,
 }
 
 impl Reports {
@@ -25,12 +28,15 @@ impl Reports {
         let mut found = Self::default();
         for entry in fs::read_dir(dir).during(what())? {
             let path = entry.during(what())?.path();
-            let part = |part: Option<&std::ffi::OsStr>| {
+            let part = |part: Option<&OsStr>| {
                 part.and_then(|part| part.to_str()).unwrap_or_default().to_owned()
             };
             let (name, ending) = (part(path.file_stem()), part(path.extension()));
             if !["json", "failed", "log"].contains(&ending.as_str()) {
                 continue;
+            }
+            if ending == "failed" {
+                found.failed.insert(name.clone());
             }
             let bytes = fs::read(&path).during(format!("read {}", path.display()))?;
             let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -67,6 +73,10 @@ impl Reports {
         self.logs.get(name).map_or("", String::as_str)
     }
 
+    pub(super) fn failed(&self) -> impl Iterator<Item = &str> {
+        self.failed.iter().map(String::as_str)
+    }
+
     #[cfg(test)]
     pub(super) fn of(reports: &[(&str, &str)], logs: &[(&str, &str)]) -> Self {
         let report = |text: &str| last_line(text).expect("is an object");
@@ -74,6 +84,7 @@ impl Reports {
         Self {
             reports: reports.iter().map(|(name, text)| (owned(name), report(text))).collect(),
             logs: logs.iter().map(|(name, text)| (owned(name), owned(text))).collect(),
+            failed: BTreeSet::new(),
         }
     }
 }

@@ -49,6 +49,10 @@ pub(super) fn text(reports: &Reports) -> String {
          twice in one answer. Torn: a part of a request. Stale: older than what was acknowledged, \
          or than what was read before.\n",
     );
+    let failed: Vec<_> = reports.failed().collect();
+    if !failed.is_empty() {
+        text.push_str(&format!("\n**Not as it should be:** {}.\n", failed.join(", ")));
+    }
     if let Some(power) = reports.get("power") {
         let (torn, empty) = (count(power, "torn_tails"), count(power, "empty_files"));
         text.push_str(&format!(
