@@ -71,7 +71,8 @@ fn row(reports: &Reports, (name, words, times): (&str, &str, &str)) -> Vec<Strin
         return [words.to_owned(), "**not run**".to_owned()].into_iter().chain(nothing).collect();
     };
     let times = if times.is_empty() { 1 } else { count(report, times) };
-    let not_newest = ["torn", "stale", "regressed"].map(|name| count(report, name)).iter().sum();
+    let not_newest: u64 =
+        ["torn", "stale", "regressed"].map(|name| count(report, name)).iter().sum();
     let counts = [
         times,
         count(report, "requests_acked"),
@@ -90,7 +91,8 @@ fn is_clean(report: &Report) -> bool {
 }
 
 fn kept(clean: bool) -> String {
-    if clean { "yes" } else { "**no**" }.to_owned()
+    let word = if clean { "yes" } else { "**no**" };
+    word.to_owned()
 }
 
 /// The simulation, over all of its processes.
