@@ -29,7 +29,9 @@ impl Body {
             .filter(|len| *len <= max)
             .ok_or(Error::FrameTooLarge { raw_len: raw.len() as u64, max: u64::from(max) })?;
         let packed = if raw.len() >= config.compress_from { compress(&raw) } else { None };
-        let (compressed, bytes) = packed.map_or((false, raw), |packed| (true, packed));
+        let (compressed, mut bytes) = packed.map_or((false, raw), |packed| (true, packed));
+        // It may wait for the disk beside many others, and is accounted for by its length.
+        bytes.shrink_to_fit();
         Ok(Self { raw_len, crc: crc32fast::hash(&bytes), compressed, bytes })
     }
 
@@ -106,6 +108,17 @@ mod tests {
         check(Vec::new(), false);
         let noise = (0..1000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         check(noise, false);
+    }
+
+    #[test]
+    fn a_body_that_waits_takes_no_more_room_than_its_bytes() {
+        let config = Config { compress_from: 100, ..Config::default() };
+        for raw_len in [50, 100_000] {
+            let mut raw = Vec::with_capacity(2 * raw_len);
+            raw.resize(raw_len, 7);
+            let body = Body::encode(raw, &config).expect("it is small");
+            assert_eq!(body.bytes.capacity(), body.bytes.len());
+        }
     }
 
     #[test]
