@@ -103,7 +103,8 @@ impl Edge {
             batch_id: id,
             memory: planned.memory,
         };
-        match answer_by.limit(self.deps.sink.apply(write)).await {
+        let applying = self.deps.sink.apply(write);
+        match answer_by.limit(&*self.deps.gate, applying).await {
             Ok(position) => Ok(Some(position)),
             Err(DmlError::SchemaChanged) => {
                 self.metrics.recheck();
