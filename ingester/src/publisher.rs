@@ -12,6 +12,7 @@ use types::fault::{self, Bug, Point};
 use types::seam::{DmlError, DurableBatch, Publish};
 use wal::{CommitObserver, CommittedFrame, Group, SealedSegment};
 
+use crate::dml_sink::admission::retry::RetryTimes;
 use crate::metrics::WalMetrics;
 use crate::published::PublishedLsn;
 use crate::wal_appender::{PendingWrite, refusal};
@@ -31,6 +32,8 @@ pub(crate) struct Publisher<P> {
     pub(crate) published: PublishedLsn,
     pub(crate) sealed: Arc<dyn SegmentSealed>,
     pub(crate) metrics: Arc<WalMetrics>,
+    /// Tells those whom the full disk met in the queue when to come back.
+    pub(crate) retry: RetryTimes,
     /// Answers that wait for the disk, where what is not durable yet is published by mistake.
     pub(crate) held: Vec<Answer>,
 }
@@ -58,6 +61,8 @@ impl<P: Publish> Publisher<P> {
             lsn = lsn.next();
         }
         assert_eq!(lsn, frame.lsns.last().next(), "a frame has one LSN for each of its batches");
+        // The encoded body is on the disk and gone.
+        drop(memory);
         (frame.lsns.last(), done)
     }
 }
@@ -89,7 +94,7 @@ impl<P: Publish + 'static> CommitObserver<PendingWrite> for Publisher<P> {
     }
 
     fn refused(&mut self, write: PendingWrite, error: &wal::Error) {
-        let _ = write.done.send(Err(refusal(error)));
+        let _ = write.done.send(Err(refusal(error, self.retry.soon())));
     }
 
     fn sealed(&mut self, segment: &SealedSegment) {

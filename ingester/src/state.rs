@@ -10,8 +10,8 @@ use types::seam::{DmlError, QueryError};
 
 use crate::buffer_tree::Serving;
 
-/// When a client should come back to a node that is replaying or full.
-pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// When a client should come back, until somebody who knows better says so.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How far the replay is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

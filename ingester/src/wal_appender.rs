@@ -1,15 +1,15 @@
 //! The log as the write path sees it, so that another log or another codec can be put in.
 
 use std::fmt::Debug;
-use std::mem;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use types::seam::DmlError;
 use types::{BatchId, DatabaseRef, Lsn, PartitionBatch, Reservation};
 
+use crate::dml_sink::admission::emptying::Emptying;
 use crate::dml_sink::admission::retry::RetryTimes;
 
 /// A write on its way to the disk, with all that its publication needs.
@@ -19,7 +19,7 @@ pub(crate) struct PendingWrite {
     pub(crate) database: Arc<DatabaseRef>,
     /// One batch a partition, in the order of their LSNs.
     pub(crate) batches: Vec<PartitionBatch>,
-    /// The memory that the batches occupy.
+    /// The memory that the batches occupy, and what was encoded of them until it is durable.
     pub(crate) memory: Reservation,
     /// Gets the last LSN once the write is durable and visible.
     pub(crate) done: oneshot::Sender<Result<Lsn, DmlError>>,
@@ -50,6 +50,9 @@ pub(crate) trait WalAppender: Debug + Send + Sync {
         batches: &[PartitionBatch],
     ) -> Result<Self::Prepared, DmlError>;
 
+    /// The bytes that a prepared write takes in memory, beside its batches, until it is durable.
+    fn bytes_of(prepared: &Self::Prepared) -> u64;
+
     /// Queues the write. Its `done` is told when it is durable and visible, or was refused.
     ///
     /// # Errors
@@ -77,36 +80,26 @@ impl LogAppender {
         config: wal::Config,
         retry: RetryTimes,
     ) -> Self {
-        Self { log, config, room: LogRoom { retry, used: Mutex::new(0) } }
+        Self { log, config, room: LogRoom(Emptying::new(retry)) }
     }
 }
 
-/// Watches how a full log empties. While it is full nothing is appended, so what it holds less than
-/// at the refusal before is what was dropped of it.
+/// Watches how a full log empties.
 #[derive(Debug)]
-struct LogRoom {
-    retry: RetryTimes,
-    /// At the last refusal.
-    used: Mutex<u64>,
-}
+struct LogRoom(Emptying);
 
 impl LogRoom {
     /// What a client is told for whom there is no room.
     fn refusal(&self, error: &wal::Error) -> DmlError {
         let retry_after = match error {
             wal::Error::LogFull { used, max, wanted } => {
-                let before = mem::replace(&mut *self.used.lock(), *used);
-                let dropped = before.saturating_sub(*used);
-                if dropped > 0 {
-                    self.retry.freed(dropped);
-                }
-                self.retry.after_freeing(used.saturating_add(*wanted).saturating_sub(*max))
+                let excess = used.saturating_add(*wanted).saturating_sub(*max);
+                self.0.after_losing(*used, excess)
             }
             // The log looks for room again every few seconds.
-            wal::Error::DiskFull => self.retry.soon(),
-            other => return refusal(other),
+            _ => self.0.soon(),
         };
-        DmlError::Busy { reason: error.to_string(), retry_after }
+        refusal(error, retry_after)
     }
 }
 
@@ -126,10 +119,15 @@ impl WalAppender for LogAppender {
         batches: &[PartitionBatch],
     ) -> Result<PreparedFrame, DmlError> {
         let raw = types::write::codec::encode_body(database, batches);
-        let body = wal::Body::encode(raw, &self.config).map_err(|error| refusal(&error))?;
+        let encoded = wal::Body::encode(raw, &self.config);
+        let body = encoded.map_err(|error| self.room.refusal(&error))?;
         let space = self.log.reserve(body.frame_len());
         let space = space.map_err(|error| self.room.refusal(&error))?;
         Ok(PreparedFrame { body, space })
+    }
+
+    fn bytes_of(prepared: &PreparedFrame) -> u64 {
+        prepared.body.frame_len()
     }
 
     fn append(
@@ -141,16 +139,17 @@ impl WalAppender for LogAppender {
         let PreparedFrame { body, space } = prepared;
         let batches = write.batch_count();
         let append = wal::Append { body, batches, batch_id, payload: write, space };
-        self.log.append(append).map_err(|(error, _)| refusal(&error))
+        self.log.append(append).map_err(|(error, _)| self.room.refusal(&error))
     }
 }
 
-/// What a client is told of an append of which nothing was kept.
-pub(crate) fn refusal(error: &wal::Error) -> DmlError {
+/// What a client is told of an append of which nothing was kept, and when to come back if that can
+/// help.
+pub(crate) fn refusal(error: &wal::Error, retry_after: Duration) -> DmlError {
     use types::ErrorKind;
     let reason = error.to_string();
     match error.kind() {
-        ErrorKind::Busy => DmlError::Busy { reason, retry_after: crate::state::RETRY_AFTER },
+        ErrorKind::Busy => DmlError::Busy { reason, retry_after },
         ErrorKind::Rejected => DmlError::Rejected { reason },
         ErrorKind::Fenced => DmlError::Fenced { reason },
         _ => DmlError::Internal { reason },
@@ -159,8 +158,6 @@ pub(crate) fn refusal(error: &wal::Error) -> DmlError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use types::effect::{Clock, ManualClock, SeededRandomness};
 
     use super::*;
@@ -170,7 +167,7 @@ mod tests {
         let clock = Arc::new(ManualClock::default());
         let randomness = Arc::new(SeededRandomness::new(1));
         let retry = RetryTimes::new(Arc::clone(&clock) as Arc<dyn Clock>, randomness);
-        let room = LogRoom { retry, used: Mutex::new(0) };
+        let room = LogRoom(Emptying::new(retry));
         let seconds = |used, wanted| {
             let refused = room.refusal(&wal::Error::LogFull { used, max: 500, wanted });
             let DmlError::Busy { retry_after, .. } = refused else {

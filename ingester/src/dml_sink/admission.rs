@@ -1,6 +1,7 @@
 //! Lets writes in: only while this node takes them, and only with memory reserved.
 
 mod drain_rate;
+pub(crate) mod emptying;
 pub(crate) mod retry;
 
 use std::fmt::Debug;
@@ -12,10 +13,11 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinError;
 use types::effect::{Clock, Randomness};
-use types::seam::{DmlError, DmlSink, MemoryGate};
+use types::seam::{DmlError, DmlSink, MemoryGate, QueryError};
 use types::{MemoryBudget, MemoryOwner, Position, Reservation, Write};
 
 use self::retry::RetryTimes;
+use crate::buffer_tree::Serving;
 use crate::state::{IngestState, Phase};
 
 /// Whether memory and hot partitions find no permit to be persisted.
@@ -41,19 +43,20 @@ pub(crate) struct AdmissionLimits {
 #[derive(Debug)]
 pub(crate) struct Admission<S> {
     inner: Arc<S>,
-    state: Arc<IngestState>,
+    gate: Arc<Gate>,
 }
 
 impl<S> Admission<S> {
-    pub(crate) fn new(inner: S, state: Arc<IngestState>) -> Self {
-        Self { inner: Arc::new(inner), state }
+    pub(crate) fn new(inner: S, gate: Arc<Gate>) -> Self {
+        Self { inner: Arc::new(inner), gate }
     }
 }
 
 #[async_trait]
 impl<S: DmlSink + 'static> DmlSink for Admission<S> {
     async fn apply(&self, write: Write) -> Result<Position, DmlError> {
-        let under_way = IngestState::begin_write(&self.state)?;
+        let begun = IngestState::begin_write(&self.gate.state);
+        let under_way = begun.map_err(|refusal| self.gate.told_when(refusal))?;
         let inner = Arc::clone(&self.inner);
         // A task of its own: a request that is dropped must not stop between two steps.
         let applied = tokio::spawn(async move {
@@ -189,14 +192,35 @@ impl Gate {
 
     /// Says of a node that takes no writes when it may take some.
     fn check_writing(&self) -> Result<(), DmlError> {
-        self.state.check_writing().map_err(|refusal| match (refusal, self.state.phase()) {
-            (DmlError::Busy { reason, .. }, Phase::Replaying(progress)) => {
-                DmlError::Busy { reason, retry_after: self.retry.after_replaying(progress) }
+        self.state.check_writing().map_err(|refusal| self.told_when(refusal))
+    }
+
+    /// The refusal of a node that takes no writes, with the time at which it may take some.
+    fn told_when(&self, refusal: DmlError) -> DmlError {
+        match refusal {
+            DmlError::Busy { reason, .. } => {
+                DmlError::Busy { reason, retry_after: self.when_ready() }
             }
-            (DmlError::Busy { reason, .. }, _) => {
-                DmlError::Busy { reason, retry_after: self.retry.soon() }
+            other => other,
+        }
+    }
+
+    /// When a node that does something else may take writes and answer queries.
+    fn when_ready(&self) -> Duration {
+        match self.state.phase() {
+            Phase::Replaying(progress) => self.retry.after_replaying(progress),
+            _ => self.retry.soon(),
+        }
+    }
+}
+
+impl Serving for Gate {
+    fn check_serving(&self) -> Result<(), QueryError> {
+        self.state.check_serving().map_err(|refusal| match refusal {
+            QueryError::NotReady { reason, .. } => {
+                QueryError::NotReady { reason, retry_after: self.when_ready() }
             }
-            (other, _) => other,
+            other => other,
         })
     }
 }
@@ -254,10 +278,12 @@ impl MemoryGate for Gate {
 mod tests {
     use std::sync::atomic::AtomicBool;
 
+    use types::BatchId;
     use types::effect::{ManualClock, SeededRandomness};
 
     use super::*;
     use crate::state::ReplayProgress;
+    use crate::tests::fixture::database;
 
     #[derive(Debug, Default)]
     struct Saturated(AtomicBool);
@@ -384,6 +410,11 @@ mod tests {
         world.state.replayed(replayed);
         let replaying = world.gate.reserve(1).await.expect_err("it replays");
         assert!((8..=12).contains(&seconds(&replaying)), "{replaying:?}");
+        let unread = world.gate.check_serving().expect_err("it replays");
+        let QueryError::NotReady { retry_after, .. } = unread else {
+            panic!("not ready, not {unread}");
+        };
+        assert!((8..=12).contains(&retry_after.as_secs()), "{retry_after:?}");
         world.state.ready();
 
         // A byte of the buffer each second.
@@ -404,5 +435,35 @@ mod tests {
         world.state.drain();
         let draining = world.gate.reserve(1).await.expect_err("it ends");
         assert!((1..=5).contains(&seconds(&draining)), "{draining:?}");
+    }
+
+    /// Is never reached.
+    #[derive(Debug)]
+    struct Unreached;
+
+    #[async_trait]
+    impl DmlSink for Unreached {
+        async fn apply(&self, _: Write) -> Result<Position, DmlError> {
+            panic!("the node takes no writes");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_comes_during_a_replay_is_told_when_that_will_be_over() {
+        let world = world();
+        world.clock.advance(Duration::from_secs(8));
+        let progress =
+            ReplayProgress { bytes_read: 50, bytes_total: 100, ..ReplayProgress::default() };
+        world.state.replayed(progress);
+        let write = Write {
+            database: database(),
+            batches: Vec::new(),
+            schema_change: None,
+            batch_id: BatchId::default(),
+            memory: world.budget.reserve_anyway(MemoryOwner::Request, 1),
+        };
+        let admission = Admission::new(Unreached, Arc::new(world.gate));
+        let refused = admission.apply(write).await.expect_err("it replays");
+        assert!((8..=12).contains(&seconds(&refused)), "{refused:?}");
     }
 }

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use types::seam::{DmlError, DmlSink};
 use types::{Position, Write};
 
+use super::admission::emptying::Emptying;
+use super::admission::retry::RetryTimes;
 use crate::buffer_tree::BufferTree;
-use crate::state::RETRY_AFTER;
 
 /// Decorates a sink: refuses writes that would begin more partitions than may be buffered.
 #[derive(Debug)]
@@ -15,11 +16,17 @@ pub(crate) struct PartitionLimit<S> {
     inner: S,
     tree: Arc<BufferTree>,
     partitions_max: usize,
+    emptying: Emptying,
 }
 
 impl<S> PartitionLimit<S> {
-    pub(crate) fn new(inner: S, tree: Arc<BufferTree>, partitions_max: usize) -> Self {
-        Self { inner, tree, partitions_max }
+    pub(crate) const fn new(
+        inner: S,
+        tree: Arc<BufferTree>,
+        partitions_max: usize,
+        retry: RetryTimes,
+    ) -> Self {
+        Self { inner, tree, partitions_max, emptying: Emptying::new(retry) }
     }
 
     /// Writes that are checked at the same time may pass the limit together; each by no more than
@@ -38,9 +45,10 @@ impl<S> PartitionLimit<S> {
             return Ok(());
         }
         let max = self.partitions_max;
+        let excess = (buffered + begun).saturating_sub(max);
         Err(DmlError::Busy {
             reason: format!("there would be more than the limit of {max} buffered partitions"),
-            retry_after: RETRY_AFTER,
+            retry_after: self.emptying.after_losing(buffered as u64, excess as u64),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 use types::effect::{Lost, Pool, offload};
-use types::seam::{DmlError, DmlSink};
+use types::seam::{DmlError, DmlSink, MemoryGate};
 use types::{Epoch, LogId, Position, SchemaChange, Write};
 
 use crate::wal_appender::{PendingWrite, WalAppender};
@@ -20,15 +20,62 @@ pub(crate) trait SchemaCommit: std::fmt::Debug + Send + Sync {
     async fn commit(&self, change: SchemaChange) -> Result<(), DmlError>;
 }
 
+/// What writes are encoded with: threads for large ones, and memory for what comes of it.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    pub(crate) pool: Arc<dyn Pool>,
+    pub(crate) gate: Arc<dyn MemoryGate>,
+}
+
+impl Encoder {
+    /// Takes memory for all that may be made of the batches while they are encoded. It was let in
+    /// long ago, so it waits for nothing.
+    fn hold_for_encoding(&self, write: &mut Write) -> Result<(), DmlError> {
+        let needed = encoded_max(write);
+        if write.memory.try_grow(needed) {
+            return Ok(());
+        }
+        if write.memory.could_grow(needed) {
+            let reason = "the memory budget is used up".to_owned();
+            let retry_after = self.gate.retry_after(needed);
+            return Err(DmlError::Busy { reason, retry_after });
+        }
+        let reason = format!(
+            "the write takes {} bytes of memory and needs {needed} more to be encoded, which is \
+             more than writes may use: send it in parts",
+            write.memory.bytes()
+        );
+        Err(DmlError::Rejected { reason })
+    }
+}
+
+/// The most that a write takes in memory while it is encoded: columns are narrowed and never widened,
+/// and for a moment they stand there once as they are and once compressed.
+fn encoded_max(write: &Write) -> u64 {
+    let batches = write.batches.iter().map(|batch| batch.batch.size_bytes());
+    batches.sum::<u64>().saturating_mul(2)
+}
+
+/// Encodes `write`. From then on it holds what its encoded form takes, and no more.
+fn prepare<A: WalAppender>(
+    appender: &A,
+    mut write: Write,
+) -> Result<(A::Prepared, Write), DmlError> {
+    let held = write.memory.bytes().saturating_sub(encoded_max(&write));
+    let prepared = appender.prepare(&write.database, &write.batches)?;
+    write.memory.set_anyway(held.saturating_add(A::bytes_of(&prepared)));
+    Ok((prepared, write))
+}
+
 /// Appends to a log and waits until the write is durable and visible.
 ///
-/// The order leaves no column behind for a write that is refused: encode, reserve room in the log,
-/// commit new columns, append.
+/// The order leaves no column behind for a write that is refused: hold memory for what is encoded,
+/// encode, reserve room in the log, commit new columns, append.
 #[derive(Debug)]
 pub(crate) struct WalSink<A> {
     appender: Arc<A>,
     schema: Arc<dyn SchemaCommit>,
-    pool: Arc<dyn Pool>,
+    encoder: Encoder,
     log: LogId,
     epoch: Epoch,
 }
@@ -37,33 +84,29 @@ impl<A: WalAppender + 'static> WalSink<A> {
     pub(crate) fn new(
         appender: Arc<A>,
         schema: Arc<dyn SchemaCommit>,
-        pool: Arc<dyn Pool>,
-        log: LogId,
-        epoch: Epoch,
+        encoder: Encoder,
+        (log, epoch): (LogId, Epoch),
     ) -> Self {
-        Self { appender, schema, pool, log, epoch }
+        Self { appender, schema, encoder, log, epoch }
     }
 
-    async fn prepare(&self, write: Arc<Write>) -> Result<A::Prepared, DmlError> {
+    async fn prepare(&self, mut write: Write) -> Result<(A::Prepared, Write), DmlError> {
+        self.encoder.hold_for_encoding(&mut write)?;
         let rows: usize = write.batches.iter().map(|batch| batch.batch.rows()).sum();
         if rows <= ROWS_TO_ENCODE_ASIDE {
-            return self.appender.prepare(&write.database, &write.batches);
+            return prepare(&*self.appender, write);
         }
         let appender = Arc::clone(&self.appender);
-        let encode = move || appender.prepare(&write.database, &write.batches);
+        let encode = move || prepare(&*appender, write);
         let lost = |Lost| DmlError::Internal { reason: "encode a write: it panicked".to_owned() };
-        offload(&*self.pool, encode).await.map_err(lost)?
+        offload(&*self.encoder.pool, encode).await.map_err(lost)?
     }
 }
 
 #[async_trait]
 impl<A: WalAppender + 'static> DmlSink for WalSink<A> {
     async fn apply(&self, write: Write) -> Result<Position, DmlError> {
-        let write = Arc::new(write);
-        let prepared = self.prepare(Arc::clone(&write)).await?;
-        let write = Arc::into_inner(write).ok_or_else(|| DmlError::Internal {
-            reason: "a write is still being encoded".to_owned(),
-        })?;
+        let (prepared, write) = self.prepare(write).await?;
         if let Some(change) = write.schema_change {
             self.schema.commit(change).await?;
         }
@@ -78,5 +121,149 @@ impl<A: WalAppender + 'static> DmlSink for WalSink<A> {
         let ended = |_| DmlError::Unknown { reason: "the log ended before it answered".to_owned() };
         let lsn = answer.await.map_err(ended)??;
         Ok(Position { log: self.log, epoch: self.epoch, lsn })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use parking_lot::Mutex;
+    use types::effect::InPlace;
+    use types::{
+        BatchId, DatabaseRef, Lsn, MemoryBudget, MemoryOwner, PartitionBatch, PartitionKey,
+        Reservation,
+    };
+
+    use super::*;
+    use crate::tests::fixture::{database, rows, table};
+
+    /// What is made of each write.
+    const BODY_BYTES: u64 = 100;
+
+    /// Keeps what is appended, and answers when it is told to.
+    #[derive(Debug, Default)]
+    struct Queue(Mutex<Vec<PendingWrite>>);
+
+    impl WalAppender for Queue {
+        type Prepared = ();
+
+        fn prepare(&self, _: &DatabaseRef, _: &[PartitionBatch]) -> Result<(), DmlError> {
+            Ok(())
+        }
+
+        fn bytes_of(_: &()) -> u64 {
+            BODY_BYTES
+        }
+
+        fn append(&self, _: (), _: BatchId, write: PendingWrite) -> Result<(), DmlError> {
+            self.0.lock().push(write);
+            Ok(())
+        }
+    }
+
+    /// Counts commits.
+    #[derive(Debug, Default)]
+    struct Commits(Mutex<usize>);
+
+    #[async_trait]
+    impl SchemaCommit for Commits {
+        async fn commit(&self, _: SchemaChange) -> Result<(), DmlError> {
+            *self.0.lock() += 1;
+            Ok(())
+        }
+    }
+
+    /// Says seven seconds.
+    #[derive(Debug)]
+    struct Seven(Arc<MemoryBudget>);
+
+    #[async_trait]
+    impl MemoryGate for Seven {
+        async fn reserve(&self, bytes: u64) -> Result<Reservation, DmlError> {
+            Ok(self.0.reserve_anyway(MemoryOwner::Request, bytes))
+        }
+
+        fn retry_after(&self, _missing: u64) -> Duration {
+            Duration::from_secs(7)
+        }
+    }
+
+    struct World {
+        sink: WalSink<Queue>,
+        queue: Arc<Queue>,
+        commits: Arc<Commits>,
+        budget: Arc<MemoryBudget>,
+    }
+
+    fn world(budget_bytes: u64) -> World {
+        let (queue, commits) = (Arc::new(Queue::default()), Arc::new(Commits::default()));
+        let budget = MemoryBudget::new(budget_bytes);
+        let gate = Arc::new(Seven(Arc::clone(&budget)));
+        let encoder = Encoder { pool: Arc::new(InPlace), gate };
+        let schema = Arc::clone(&commits) as Arc<dyn SchemaCommit>;
+        let log = (LogId::default(), Epoch::ZERO);
+        let sink = WalSink::new(Arc::clone(&queue), schema, encoder, log);
+        World { sink, queue, commits, budget }
+    }
+
+    /// A write that creates its database, and how many bytes its rows are.
+    fn write(budget: &Arc<MemoryBudget>) -> (Write, u64) {
+        let batch = Arc::new(rows(1_000, 0));
+        let bytes = batch.size_bytes();
+        let change = SchemaChange {
+            database: DatabaseRef::clone(&database()),
+            create_database: true,
+            tables: Vec::new(),
+        };
+        let write = Write {
+            database: database(),
+            batches: vec![PartitionBatch::new(table("cpu", 1), PartitionKey::of_time(0), batch)],
+            schema_change: Some(change),
+            batch_id: BatchId::default(),
+            memory: budget.reserve_anyway(MemoryOwner::Request, bytes),
+        };
+        (write, bytes)
+    }
+
+    #[tokio::test]
+    async fn what_waits_in_the_log_is_held_for_until_it_is_durable() {
+        let World { sink, queue, commits, budget } = world(1 << 30);
+        let (write, bytes) = write(&budget);
+        let mut applying = Box::pin(sink.apply(write));
+        assert!(futures::poll!(&mut applying).is_pending());
+        assert_eq!((*commits.0.lock(), budget.used()), (1, bytes + BODY_BYTES));
+        let PendingWrite { memory, done, .. } = queue.0.lock().remove(0);
+        drop(memory);
+        let _ = done.send(Ok(Lsn::new(1)));
+        assert_eq!(applying.await.expect("is durable").lsn, Lsn::new(1));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_write_without_memory_to_be_encoded_is_busy_and_leaves_no_column() {
+        let World { sink, queue, commits, budget } = world(100_000);
+        let held = budget.reserve_anyway(MemoryOwner::Buffer, 60_000);
+        let (write, bytes) = write(&budget);
+        assert!(3 * bytes <= 100_000 && 3 * bytes > 40_000, "{bytes} bytes");
+        let refused = sink.apply(write).await.expect_err("there is no room beside the buffer");
+        let seven = Duration::from_secs(7);
+        assert!(
+            matches!(refused, DmlError::Busy { retry_after, .. } if retry_after == seven),
+            "{refused}"
+        );
+        assert_eq!((*commits.0.lock(), queue.0.lock().len()), (0, 0));
+        drop(held);
+        assert_eq!(budget.used(), 0, "all is given back");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_can_never_be_encoded_is_not_asked_for_again() {
+        let World { sink, commits, budget, .. } = world(30_000);
+        let (write, bytes) = write(&budget);
+        assert!(3 * bytes > 30_000, "{bytes} bytes");
+        let refused = sink.apply(write).await.expect_err("more than all memory");
+        assert!(matches!(refused, DmlError::Rejected { .. }), "{refused}");
+        assert_eq!((*commits.0.lock(), budget.used()), (0, 0));
     }
 }

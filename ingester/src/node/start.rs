@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::dml_sink::admission::retry::RetryTimes;
 use crate::dml_sink::admission::{Admission, AdmissionLimits, Gate, Saturation};
 use crate::dml_sink::partition_limit::PartitionLimit;
-use crate::dml_sink::wal_sink::WalSink;
+use crate::dml_sink::wal_sink::{Encoder, WalSink};
 use crate::error::Error;
 use crate::ingester::Ingester;
 use crate::metrics::{StateCollector, WalMetrics};
@@ -190,6 +190,7 @@ impl Parts {
             published: self.published.clone(),
             sealed: Arc::new(self.dropper.clone()),
             metrics: self.metrics,
+            retry: retry_times(&self.deps),
             held: Vec::new(),
         };
         let log = recovery.start(epoch, publisher)?;
@@ -291,18 +292,23 @@ impl Parts {
         let schema = Arc::new(CatalogSchemaCommit {
             catalog: Arc::clone(&self.deps.catalog),
             randomness: Arc::clone(&self.deps.randomness),
+            retry: retry_times(&self.deps),
         });
-        let (clock, randomness) = (Arc::clone(&self.deps.clock), &self.deps.randomness);
-        let log_room = RetryTimes::new(clock, Arc::clone(randomness));
-        let appender = Arc::new(LogAppender::new(log.clone(), config.wal, log_room));
+        let appender = LogAppender::new(log.clone(), config.wal, retry_times(&self.deps));
+        let gate = Arc::clone(&self.gate);
+        let encoder = Encoder { pool: Arc::clone(&self.deps.pool), gate };
+        let wal_sink = WalSink::new(Arc::new(appender), schema, encoder, (id, epoch));
+        let limited = PartitionLimit::new(
+            wal_sink,
+            Arc::clone(&self.tree),
+            config.buffered_partitions_max,
+            retry_times(&self.deps),
+        );
         let pool = self.deps.pool;
-        let wal_sink = WalSink::new(appender, schema, Arc::clone(&pool), id, epoch);
-        let partitions_max = config.buffered_partitions_max;
-        let limited = PartitionLimit::new(wal_sink, Arc::clone(&self.tree), partitions_max);
-        let serving: Arc<dyn Serving> = Arc::clone(&self.state) as Arc<dyn Serving>;
+        let serving: Arc<dyn Serving> = Arc::clone(&self.gate) as Arc<dyn Serving>;
         let buffer = BufferQueryExec::new(self.tree, serving, self.published.clone(), (id, epoch));
         Ok(Arc::new(Node {
-            sink: Arc::new(Admission::new(limited, Arc::clone(&self.state))),
+            sink: Arc::new(Admission::new(limited, Arc::clone(&self.gate))),
             gate: self.gate,
             buffer: Arc::new(buffer),
             persist: driver.handle().clone(),
@@ -352,6 +358,11 @@ fn admission_limits(config: &Config, memory: &MemoryBudget) -> AdmissionLimits {
     let floors = memory.query_share() + config.persist_floor();
     let open_bytes = memory.limit().saturating_sub(floors).max(memory.limit() / 4);
     AdmissionLimits { open_bytes, saturated_bytes: open_bytes / 2, wait: config.admission_wait }
+}
+
+/// Times of their own for something that fills up by itself.
+fn retry_times(deps: &Deps) -> RetryTimes {
+    RetryTimes::new(Arc::clone(&deps.clock), Arc::clone(&deps.randomness))
 }
 
 /// Replays, and opens the node for writes and queries if that succeeds.
