@@ -10,4 +10,4 @@ pub use dml_sink::{DmlError, DmlSink};
 pub use memory_gate::MemoryGate;
 pub use persist_now::{PersistNow, PersistNowError};
 pub use publish::{DurableBatch, Publish};
-pub use query_exec::{PartitionRef, QueryError, QueryExec, QueryReader, TableReader};
+pub use query_exec::{GiveWay, PartitionRef, QueryError, QueryExec, QueryReader, TableReader};

@@ -26,6 +26,14 @@ fn chunk_of(batch: DurableBatch) -> Chunk {
     Chunk { lsns: LsnRange::of(batch.lsn), batch: batch.batch.batch, memory }
 }
 
+/// Has `memory` be `bytes`. What is given back is so as a request's: rows that take less room than
+/// before are still here, and the buffer has not drained by it.
+fn fit(memory: &mut Reservation, bytes: u64) {
+    let mut excess = memory.beside(MemoryOwner::Request, 0);
+    excess.merge(memory.split(memory.bytes().saturating_sub(bytes)));
+    memory.set_anyway(bytes);
+}
+
 /// Small batches on their way to a chunk.
 #[derive(Debug)]
 struct Gathering {
@@ -57,7 +65,7 @@ impl Gathering {
         }
         self.lsns = self.lsns.hull(LsnRange::of(batch.lsn));
         self.memory.merge(batch.memory);
-        self.memory.set_anyway(self.rows.size_bytes());
+        fit(&mut self.memory, self.rows.size_bytes());
         self.seen = Seen::default();
         None
     }
@@ -107,7 +115,7 @@ impl OpenChunk {
             return None;
         }
         let batch = Arc::new(rows.finish());
-        memory.set_anyway(batch.size_bytes());
+        fit(&mut memory, batch.size_bytes());
         Some(Chunk { lsns, batch, memory: SharedReservation::new(memory) })
     }
 

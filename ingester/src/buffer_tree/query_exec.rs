@@ -1,10 +1,10 @@
 //! The buffer as queries see it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use types::seam::{PartitionRef, QueryError, QueryExec, QueryReader, TableReader};
+use types::seam::{GiveWay, PartitionRef, QueryError, QueryExec, QueryReader, TableReader};
 use types::{CatalogVersion, Chunk, Epoch, LogId, Lsn, LsnRange, PartitionId, Position, TableId};
 
 use super::readers::{ReaderId, Readers};
@@ -155,6 +155,16 @@ impl TableReader for TableScan {
         }
         registration.readers.visited(registration.id, partition);
         Ok(chunks)
+    }
+
+    fn may_be_cut(&self, stream: Weak<dyn GiveWay>) {
+        let registration = self.registration.as_ref();
+        let known = registration.is_some_and(|registration| {
+            registration.readers.may_be_cut(registration.id, Weak::clone(&stream))
+        });
+        if !known && let Some(stream) = stream.upgrade() {
+            stream.give_way(self.too_old());
+        }
     }
 }
 

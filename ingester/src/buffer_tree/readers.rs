@@ -3,13 +3,16 @@
 //! A reader of version V needs a chunk that version W > V put into a file until it has had its turn
 //! at the chunk's partition. Registration and release meet under one lock: a reader is either known
 //! before a chunk is let go, or finds that its version is too old and takes a newer one.
+//!
+//! What is kept here for readers and what their streams have taken is bounded together: over the
+//! share of queries the oldest reader gives way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use types::fault::{self, Bug};
-use types::seam::QueryError;
+use types::seam::{GiveWay, QueryError};
 use types::{CatalogVersion, MemoryBudget, MemoryOwner, PartitionId, TableId};
 
 use super::partition::Partition;
@@ -31,9 +34,20 @@ enum Pending {
 struct Reader {
     version: CatalogVersion,
     pending: Pending,
+    /// Those of a scan, which hold what it has taken.
+    streams: Vec<Weak<dyn GiveWay>>,
 }
 
 impl Reader {
+    const fn new(version: CatalogVersion, pending: Pending) -> Self {
+        Self { version, pending, streams: Vec::new() }
+    }
+
+    /// True if a stream of it is not over yet.
+    fn is_read(&self) -> bool {
+        self.streams.iter().any(|stream| stream.strong_count() > 0)
+    }
+
     fn needs(&self, table: TableId, partition: PartitionId, version: CatalogVersion) -> bool {
         let pending = match &self.pending {
             Pending::Everything => true,
@@ -79,7 +93,7 @@ impl Readers {
         if version < state.released {
             return Err(QueryError::SnapshotTooOld { version, oldest: state.released });
         }
-        Ok(state.add(Reader { version, pending: Pending::Everything }))
+        Ok(state.add(Reader::new(version, Pending::Everything)))
     }
 
     /// The oldest version that can be read without missing rows.
@@ -97,11 +111,16 @@ impl Readers {
     ) -> Option<ReaderId> {
         let mut state = self.state.lock();
         state.readers.contains_key(&query).then(|| {
-            state.add(Reader {
-                version,
-                pending: Pending::Table { table, visited: BTreeSet::new() },
-            })
+            let pending = Pending::Table { table, visited: BTreeSet::new() };
+            state.add(Reader::new(version, pending))
         })
+    }
+
+    /// Has `stream` cut when `scan` gives way. False if it has had to.
+    pub(super) fn may_be_cut(&self, scan: ReaderId, stream: Weak<dyn GiveWay>) -> bool {
+        let mut state = self.state.lock();
+        let scan = state.readers.get_mut(&scan);
+        scan.map(|scan| scan.streams.push(stream)).is_some()
     }
 
     /// True unless the reader had to give way.
@@ -131,19 +150,37 @@ impl Readers {
         }
     }
 
-    /// Lets go of what no reader needs of `partition`. If queries hold more than they may and some of
-    /// it is kept here, the oldest readers give way: no writer waits for a reader.
+    /// Lets go of what no reader needs of `partition`. While queries hold more than they may, the
+    /// oldest readers give way: no writer waits for a reader.
     pub(super) fn sweep(&self, partition: &Arc<Partition>) {
-        let mut state = self.state.lock();
-        state.release(partition);
-        while state.kept_bytes() > 0 && self.is_over_share() && !state.readers.is_empty() {
-            let oldest = state.readers.pop_first();
-            tracing::warn!(
-                reader = ?oldest.map(|(id, reader)| (id, reader.version)),
-                "a query kept more in memory than its share and ends with a snapshot too old"
-            );
-            state.release_all();
+        self.state.lock().release(partition);
+        while self.is_over_share() {
+            // Streams let go when the lock is free: with one may go all that its scan has.
+            let Some((streams, why)) = self.oldest_gives_way() else { return };
+            let streams: Vec<_> = streams.iter().filter_map(Weak::upgrade).collect();
+            let let_go = streams.iter().filter(|stream| stream.give_way(why.clone())).count();
+            if let_go < streams.len() {
+                // What the others hold goes in a moment, and may be enough.
+                return;
+            }
         }
+    }
+
+    /// Forgets the oldest reader for whom something is kept, here or in its streams; nothing if
+    /// there is none.
+    fn oldest_gives_way(&self) -> Option<(Vec<Weak<dyn GiveWay>>, QueryError)> {
+        let mut state = self.state.lock();
+        let is_kept_here = state.kept_bytes() > 0;
+        let mut readers = state.readers.iter();
+        let oldest = readers.find(|(_, reader)| is_kept_here || reader.is_read());
+        let id = oldest.map(|(id, _)| *id)?;
+        let Reader { version, streams, .. } = state.readers.remove(&id)?;
+        state.release_all();
+        tracing::warn!(
+            reader = ?(id, version),
+            "a query kept more in memory than its share and ends with a snapshot too old"
+        );
+        Some((streams, QueryError::SnapshotTooOld { version, oldest: state.released }))
     }
 }
 

@@ -1,12 +1,14 @@
 //! Readers and jobs meet: no batch is missed, none is read twice, whichever comes first.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use types::effect::ManualClock;
-use types::seam::{DurableBatch, Publish, QueryError, QueryExec, QueryReader, TableReader};
+use types::seam::{
+    DurableBatch, GiveWay, Publish, QueryError, QueryExec, QueryReader, TableReader,
+};
 use types::{
-    CatalogVersion, Epoch, LogId, Lsn, LsnRange, MemoryBudget, MemoryOwner, PartitionBatch,
+    CatalogVersion, Chunk, Epoch, LogId, Lsn, LsnRange, MemoryBudget, MemoryOwner, PartitionBatch,
     PartitionId, PartitionKey, SegmentSeq, TableId,
 };
 
@@ -144,6 +146,71 @@ fn a_scan_that_keeps_too_much_ends_and_no_writer_waits() {
     let ended = lsns_of(&*slow, &[]).expect_err("it had to give way");
     assert!(matches!(ended, QueryError::SnapshotTooOld { .. }));
     assert_eq!(lsns_of(&*open(&fixture.register(5).expect("is new")), &[sealed]), Ok(vec![]));
+}
+
+/// A stream that has taken chunks and is not read on.
+#[derive(Debug, Default)]
+struct Stalled {
+    chunks: Mutex<Vec<Chunk>>,
+    ended: Mutex<Option<QueryError>>,
+}
+
+impl Stalled {
+    /// Takes what there is by way of `scan`.
+    fn of(scan: &dyn TableReader) -> Arc<Self> {
+        let stalled = Arc::new(Self::default());
+        let stream: Weak<Self> = Arc::downgrade(&stalled);
+        scan.may_be_cut(stream);
+        *stalled.chunks.lock() = scan.take(partition(), &[]).expect("nothing is kept yet");
+        stalled
+    }
+
+    fn is_cut(&self) -> bool {
+        matches!(*self.ended.lock(), Some(QueryError::SnapshotTooOld { .. }))
+    }
+}
+
+impl GiveWay for Stalled {
+    fn give_way(&self, why: QueryError) -> bool {
+        self.chunks.lock().clear();
+        *self.ended.lock() = Some(why);
+        true
+    }
+}
+
+#[test]
+fn a_stream_that_is_not_read_on_lets_go_when_queries_hold_too_much() {
+    let fixture = Fixture::new(u64::MAX, 1);
+    fixture.publish(1);
+    let sealed = fixture.seal();
+    let scan = open(&fixture.register(4).expect("nothing was released"));
+    let stalled = Stalled::of(&*scan);
+    assert!(!stalled.is_cut(), "what it reads is the buffer's until a commit");
+    fixture.retire(sealed, 5);
+    assert_eq!(fixture.budget.used(), 0, "writers have all of it");
+    assert!(stalled.is_cut());
+    let late = Arc::new(Stalled::default());
+    let stream: Weak<Stalled> = Arc::downgrade(&late);
+    scan.may_be_cut(stream);
+    assert!(late.is_cut(), "so is a stream of the same scan that begins later");
+}
+
+#[test]
+fn the_oldest_stream_gives_way_and_no_more_than_have_to() {
+    let size = rows(ROWS, 0).size_bytes();
+    let fixture = Fixture::new(u64::MAX, size);
+    let mut stalled = Vec::new();
+    for lsn in 1..=2 {
+        fixture.publish(lsn);
+        let sealed = fixture.seal();
+        let scan = open(&fixture.register(lsn).expect("nothing was released"));
+        let stream = Stalled::of(&*scan);
+        fixture.retire(sealed, lsn + 1);
+        stalled.push((scan, stream));
+    }
+    let cut: Vec<bool> = stalled.iter().map(|(_, stream)| stream.is_cut()).collect();
+    assert_eq!(cut, [true, false]);
+    assert_eq!(fixture.budget.used_by(MemoryOwner::Query), size);
 }
 
 #[test]

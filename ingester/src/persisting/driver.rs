@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use persist::{Demand, PersistHandle, PersistJob};
-use types::Term;
+use types::{Chunk, SharedReservation, Term};
 
 use crate::buffer_tree::{BufferTree, Partition, SealedSet};
 
@@ -44,7 +44,7 @@ impl PersistDriver {
             table: Arc::clone(partition.table()),
             key: partition.key().clone(),
             term: FIRST_TERM,
-            chunks: sealed.chunks,
+            chunks: sealed.chunks.into_iter().map(lent).collect(),
         };
         // The receipt is for those who wait for one job; completion tells all observers.
         drop(self.handle.enqueue(job, demand).await);
@@ -69,4 +69,10 @@ impl PersistDriver {
             }
         }
     }
+}
+
+/// A chunk for a job. Its partition accounts for it until the job is settled. From then on it counts
+/// as what queries keep, which a job that is about to end must not seem to be.
+fn lent(chunk: Chunk) -> Chunk {
+    Chunk { memory: SharedReservation::default(), ..chunk }
 }

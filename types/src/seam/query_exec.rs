@@ -10,10 +10,11 @@
 //!    reads the files of V.
 //!
 //! A chunk that version W put into a file stays until no reader of a version below W has its turn
-//! there still before it.
+//! there still before it. Who has taken a chunk keeps it in memory for as long as it reads. Where
+//! that becomes too much the oldest scan has to [give way](GiveWay), also one that nobody reads on.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -86,6 +87,19 @@ pub trait TableReader: Debug + Send + Sync {
     /// no writer waits for a reader.
     fn take(&self, partition: PartitionId, in_files: &[LsnRange])
     -> Result<Vec<Chunk>, QueryError>;
+
+    /// Makes a stream of this scan known before it takes anything: it is told when the scan has to
+    /// give way, or at once if it had to already. A buffer that never asks for anything back need
+    /// not know its streams.
+    fn may_be_cut(&self, _stream: Weak<dyn GiveWay>) {}
+}
+
+/// A stream of a scan, which holds what the scan has taken.
+pub trait GiveWay: Debug + Send + Sync {
+    /// Lets go of all that the stream holds, and has it end with `why`. Returns without waiting for
+    /// who reads it: a stream that is being read this moment lets go as soon as it has been, and
+    /// then this is false.
+    fn give_way(&self, why: QueryError) -> bool;
 }
 
 /// Why the buffer could not be read.

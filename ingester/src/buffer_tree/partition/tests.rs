@@ -1,6 +1,7 @@
 //! A partition from publication to release.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use types::seam::DurableBatch;
@@ -102,6 +103,27 @@ fn memory_is_held_until_the_last_reader_is_done() {
     assert_eq!(fixture.budget.used_by(MemoryOwner::Query), held, "the job still has the chunks");
     drop(sealed);
     assert_eq!(fixture.budget.used(), 0);
+}
+
+#[test]
+fn rows_that_gather_do_not_count_as_drained() {
+    let fixture = Fixture::new();
+    let drained = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&drained);
+    fixture.budget.on_release(move |owner, bytes| {
+        if owner == MemoryOwner::Buffer {
+            counted.fetch_add(bytes, Ordering::Relaxed);
+        }
+    });
+    for lsn in 1..=10_000 {
+        fixture.push(lsn, 1);
+    }
+    let sealed = fixture.partition.seal().expect("there are rows");
+    assert_eq!(drained.load(Ordering::Relaxed), 0, "all of it is here");
+    let held = fixture.budget.used();
+    assert_eq!(fixture.budget.used_by(MemoryOwner::Buffer), held);
+    fixture.partition.retire(sealed.lsns, CatalogVersion::new(5));
+    assert_eq!(drained.load(Ordering::Relaxed), held);
 }
 
 #[test]
