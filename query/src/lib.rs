@@ -16,6 +16,7 @@
 //! [`catalog::CatalogRead`], so it cannot name a write.
 
 pub mod config;
+mod cut;
 mod database;
 pub mod engine;
 pub mod error;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A partition's turn is the one moment at which its chunks are taken; what was published before is
-//! in the answer. No lock is held while rows flow.
+//! in the answer. No lock is held while anybody waits. A scan that has to give way, because queries
+//! hold too much, lets go of its streams at once, whether or not they are read.
 
 mod metrics;
 mod turn;
@@ -37,6 +38,7 @@ use types::TableSchema;
 use types::effect::Pool;
 use types::seam::TableReader;
 
+use crate::cut::until_cut;
 use crate::error::Error;
 use crate::predicate::KeyPredicate;
 use crate::source::{BatchStream, Reading};
@@ -210,6 +212,8 @@ impl ExecutionPlan for PartitionScan {
             metrics: metrics.clone(),
         };
         let rows = Arc::clone(&self.shared).stream(reading);
+        // All that it holds is in it, also what it has sorted.
+        let rows = until_cut(rows, self.shared.reader.as_ref());
         let rows = rows.inspect_ok(move |batch| metrics.output_rows.add(batch.num_rows()));
         let output = Arc::clone(&self.shared.output);
         let rows = rows.map_err(Into::into);

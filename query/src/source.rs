@@ -20,12 +20,12 @@ use futures::stream::BoxStream;
 use object_store::ObjectStore;
 use types::effect::Pool;
 use types::fault::{self, Bug};
-use types::{Batch, Chunk, Lsn, SortKey, TableSchema, Term};
+use types::{Chunk, Lsn, SortKey, TableSchema, Term};
 
 use crate::error::Error;
 use crate::predicate::KeyPredicate;
 use crate::scan::ScanMetrics;
-use sorted::Sorted;
+use sorted::{Sorted, Unsorted};
 
 /// How many rows stand in a batch of a source or of a merge, at most.
 pub(crate) const BATCH_ROWS: usize = 8_192;
@@ -136,18 +136,17 @@ impl Source {
 impl SourceRows {
     /// Sorts rows that have no order yet.
     async fn sorted(self, reading: &Reading, key: &SortKey) -> Result<Sorted, Error> {
-        let (batches, memory, counter): (Vec<Arc<Batch>>, _, _) = match self {
+        let (rows, memory, counter) = match self {
             Self::File(file) => {
                 let (batch, memory) = quarantine::read(&file, reading).await?;
-                (vec![Arc::new(batch)], memory, &reading.metrics.file_rows)
+                (Unsorted::of(batch), memory, &reading.metrics.file_rows)
             }
+            // The buffer accounts for its chunks, those included that are kept for queries.
             Self::Buffer(chunks) => {
-                let batches = chunks.into_iter().map(|chunk| chunk.batch);
-                // The buffer accounts for its chunks, those included that are kept for queries.
-                (batches.collect(), reading.memory_account(), &reading.metrics.buffer_rows)
+                (Unsorted::from(chunks), reading.memory_account(), &reading.metrics.buffer_rows)
             }
         };
-        counter.add(batches.iter().map(|batch| batch.rows()).sum());
-        Sorted::new(batches, key.clone(), memory, reading.pool.as_ref()).await
+        counter.add(rows.count());
+        Sorted::new(rows, key.clone(), memory, reading.pool.as_ref()).await
     }
 }

@@ -142,7 +142,7 @@ impl Gate {
         let staying = self.budget.used_by_writes().saturating_sub(leaving);
         let wanted = self.wanted.load(Ordering::Relaxed);
         let over_high = staying.saturating_sub(open / 4 * 3);
-        over_high.max((staying + wanted).saturating_sub(open))
+        over_high.max(staying.saturating_add(wanted).saturating_sub(open))
     }
 
     /// First come, first served: a large request is not passed by small ones for which there is

@@ -1,10 +1,10 @@
-//! Do refused writes leave columns behind, and do acknowledged ones have theirs?
+//! Do refused writes leave anything behind, and do acknowledged ones have their columns?
 
 use std::sync::Arc;
 
 use catalog::CatalogRead;
 use types::seam::DmlError;
-use types::{BatchId, PartitionBatch, PartitionKey, TableId, Write};
+use types::{BatchId, MemoryOwner, PartitionBatch, PartitionKey, TableId, Write};
 
 use super::fixture::{database, rows, table};
 use super::harness::{Harness, Node, create_cpu};
@@ -52,4 +52,14 @@ async fn a_write_that_the_log_has_no_room_for_leaves_no_column() {
     let refused = node.ingester.sink().apply(write).await.expect_err("four bytes a row, a million");
     assert!(matches!(refused, DmlError::Busy { .. }), "{refused}");
     assert!(harness.catalog.snapshot().table_by_id(TableId::new(1)).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledged_write_holds_memory_for_its_rows_and_no_more() {
+    let harness = Harness::new();
+    let node = harness.start().await;
+    node.write(30_000, 0).await.expect("is acknowledged");
+    let rows: u64 = node.buffered(0).iter().map(|chunk| chunk.batch.size_bytes()).sum();
+    assert_eq!(harness.memory.used_by(MemoryOwner::Request), 0, "what was encoded is on the disk");
+    assert_eq!(harness.memory.used(), rows);
 }

@@ -14,6 +14,7 @@ use types::{Chunk, LogId};
 
 use super::rows;
 use super::wanted::Wanted;
+use crate::cut::until_cut;
 use crate::error::Error;
 use crate::proto::ingester_frame::Frame;
 use crate::proto::{ChunkStart, PartitionStart};
@@ -51,15 +52,16 @@ impl Turns {
         }
     }
 
-    /// The messages of all partitions that have rows.
+    /// The messages of all partitions that have rows, as long as the scan need not give way.
     pub(super) fn into_stream(
         self,
     ) -> impl Stream<Item = Result<FlightData, Error>> + Send + 'static {
+        let scan = Arc::clone(&self.scan);
         let turns = stream::try_unfold(self, |mut turns| {
             let turn = turns.next();
             ready(turn.map(|turn| turn.map(|frames| (frames, turns))))
         });
-        turns.try_flatten()
+        until_cut(turns.try_flatten().boxed(), &*scan)
     }
 
     /// Takes the turn at the next partition that has rows.
