@@ -146,7 +146,8 @@ impl Node {
     ) -> Result<Position, DmlError> {
         let batch = Arc::new(rows(count, first_second));
         let known = self.catalog.snapshot().table_by_id(TableId::new(1)).is_some();
-        let memory = self.ingester.gate().reserve(batch.size_bytes()).await?;
+        // For the rows, and for what is encoded of them.
+        let memory = self.ingester.gate().reserve(2 * batch.size_bytes()).await?;
         let key = PartitionKey::of_time(first_second * 1_000_000_000);
         let write = Write {
             database: database(),
