@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Admission ─▶ PartitionLimit ─▶ WalSink ┄ after the fsync, in LSN order ┄▶ Publisher ─▶ BufferTree
-//!   state                          encode, reserve log space,
+//!   state                          hold memory, encode, reserve log space,
 //!                                  commit new columns, append
 //! ```
 

@@ -24,12 +24,15 @@ struct WeightedSum {
     since: Duration,
     at: Duration,
     bytes: f64,
+    /// When somebody asked for the first time since.
+    asked: Option<Duration>,
 }
 
 impl WeightedSum {
     fn at(self, now: Duration) -> Self {
         let age = now.saturating_sub(self.at).as_secs_f64() / MEMORY.as_secs_f64();
-        Self { since: self.since, at: now.max(self.at), bytes: self.bytes * (-age).exp() }
+        let (at, bytes) = (now.max(self.at), self.bytes * (-age).exp());
+        Self { since: self.since, at, bytes, asked: None }
     }
 
     fn per_second(self) -> f64 {
@@ -50,14 +53,22 @@ impl DrainRate {
     pub(crate) fn freed(&self, bytes: u64) {
         let now = self.clock.monotonic();
         let mut sum = self.sum.lock();
-        let before = sum.unwrap_or(WeightedSum { since: now, at: now, bytes: 0.0 }).at(now);
+        let before = sum.unwrap_or(WeightedSum { since: now, at: now, bytes: 0.0, asked: None });
+        let before = before.at(now);
         *sum = Some(WeightedSum { bytes: before.bytes + bytes as f64, ..before });
     }
 
     /// How long it takes until `bytes` more are given back; nothing if none ever were.
+    ///
+    /// Time in which nobody asked does not count: where there is room nothing need be given back,
+    /// and a node that was idle is not slow.
     pub(crate) fn time_to_free(&self, bytes: u64) -> Option<Duration> {
-        let sum = (*self.sum.lock())?;
-        let rate = sum.at(self.clock.monotonic()).per_second();
+        let now = self.clock.monotonic();
+        let mut guard = self.sum.lock();
+        let sum = guard.as_mut()?;
+        let idle = sum.asked.get_or_insert(now).saturating_sub(sum.at);
+        let rate = sum.at(now.saturating_sub(idle)).per_second();
+        drop(guard);
         let seconds = bytes as f64 / rate;
         // Also where nothing was given back for so long that the rate is zero, or no number.
         Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
@@ -113,5 +124,19 @@ mod tests {
         assert!(seconds(&rate, 100 * MIB) > 300.0, "nothing was given back for a minute");
         clock.advance(Duration::from_secs(1_000_000));
         assert_eq!(rate.time_to_free(1), Some(Duration::MAX));
+    }
+
+    #[test]
+    fn a_node_that_was_idle_is_not_slow() {
+        let (clock, rate) = new();
+        drain(&clock, &rate, 10 * MIB, 60);
+        clock.advance(Duration::from_secs(600));
+        let burst = seconds(&rate, 100 * MIB);
+        assert!((9.0..11.0).contains(&burst), "{burst} s when room is wanted again");
+        clock.advance(Duration::from_secs(60));
+        assert!(seconds(&rate, 100 * MIB) > 300.0, "it was wanted for a minute, and none came");
+        drain(&clock, &rate, 10 * MIB, 30);
+        let again = seconds(&rate, 100 * MIB);
+        assert!((9.0..12.0).contains(&again), "{again} s");
     }
 }
