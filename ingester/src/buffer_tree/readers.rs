@@ -150,6 +150,13 @@ impl Readers {
         }
     }
 
+    /// How many partitions are there for readers only.
+    pub(crate) fn kept_partitions(&self) -> usize {
+        let state = self.state.lock();
+        let partitions = state.keeping.values().map(|(partition, _)| partition);
+        partitions.filter(|partition| partition.size().rows == 0).count()
+    }
+
     /// Lets go of what no reader needs of `partition`. While queries hold more than they may, the
     /// oldest readers give way: no writer waits for a reader.
     pub(super) fn sweep(&self, partition: &Arc<Partition>) {

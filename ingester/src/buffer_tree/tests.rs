@@ -245,6 +245,21 @@ fn the_size_of_the_tree_is_that_of_its_partitions() {
 }
 
 #[test]
+fn partitions_that_are_kept_for_readers_only_are_told_from_others() {
+    let fixture = Fixture::new(u64::MAX, u64::MAX);
+    fixture.publish(1);
+    let sealed = fixture.seal();
+    let reader = fixture.register(4).expect("nothing was released");
+    fixture.retire(sealed, 5);
+    let count = || (fixture.tree.partition_count(), fixture.tree.readers().kept_partitions());
+    assert_eq!(count(), (1, 1));
+    fixture.publish(2);
+    assert_eq!(count(), (1, 0), "it takes writes again");
+    drop(reader);
+    assert_eq!(count(), (1, 0));
+}
+
+#[test]
 fn an_empty_partition_is_forgotten_and_begun_anew() {
     let fixture = Fixture::new(u64::MAX, u64::MAX);
     fixture.publish(1);

@@ -41,6 +41,8 @@ impl<S> PartitionLimit<S> {
             table.is_none_or(|table| table.partition(batch.partition()).is_none())
         };
         let begun = write.batches.iter().filter(begins).count();
+        // No writer waits for a reader.
+        let buffered = buffered.saturating_sub(self.tree.readers().kept_partitions());
         if begun == 0 || buffered + begun <= self.partitions_max {
             return Ok(());
         }
