@@ -6,7 +6,7 @@ pub(crate) mod retry;
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -82,6 +82,9 @@ pub(crate) struct Gate {
     turn: Mutex<()>,
     /// Bytes that somebody waits for now; the memory trigger makes room for them.
     wanted: AtomicU64,
+    /// Somebody was refused since the memory trigger looked, and does not wait: what it wants is not
+    /// known any more.
+    refused: AtomicBool,
 }
 
 impl Gate {
@@ -105,8 +108,8 @@ impl Gate {
             announce.notify_waiters();
         });
         budget.limit_writes_to(limits.open_bytes);
-        let (turn, wanted) = (Mutex::new(()), AtomicU64::new(0));
-        Self { state, budget, saturation, limits, retry, released, turn, wanted }
+        let (turn, wanted, refused) = (Mutex::new(()), AtomicU64::new(0), AtomicBool::new(false));
+        Self { state, budget, saturation, limits, retry, released, turn, wanted, refused }
     }
 
     /// Bytes over which requests wait, now.
@@ -137,12 +140,19 @@ impl Gate {
 
     /// Bytes that have to leave the buffer beside the `leaving` that are on their way out: so many
     /// that a quarter of what requests may take is free, or as many as somebody waits for.
+    ///
+    /// A request may be let in and then not find the room to grow, each time that it comes, however
+    /// little there is. So if anybody was refused since the last look and nothing is on its way out,
+    /// it is half of what stays: when it comes often enough, it has everything.
     pub(crate) fn excess(&self, leaving: u64) -> u64 {
         let open = self.limits.open_bytes;
         let staying = self.budget.used_by_writes().saturating_sub(leaving);
         let wanted = self.wanted.load(Ordering::Relaxed);
         let over_high = staying.saturating_sub(open / 4 * 3);
-        over_high.max(staying.saturating_add(wanted).saturating_sub(open))
+        let refused = self.refused.swap(false, Ordering::Relaxed);
+        let in_the_way = if refused && leaving == 0 { staying.div_ceil(2) } else { 0 };
+        let missing = staying.saturating_add(wanted).saturating_sub(open);
+        over_high.max(missing).max(in_the_way)
     }
 
     /// First come, first served: a large request is not passed by small ones for which there is
@@ -268,6 +278,8 @@ impl MemoryGate for Gate {
 
     /// When there is room for it behind those that wait now.
     fn retry_after(&self, missing: u64) -> Duration {
+        // Relaxed: a sign that is looked at now and then.
+        self.refused.fetch_or(missing > 0, Ordering::Relaxed);
         let ahead = self.wanted.load(Ordering::Relaxed);
         let needed = self.budget.used_by_writes().saturating_add(ahead).saturating_add(missing);
         self.retry.after_freeing(needed.saturating_sub(self.open_bytes()))
@@ -276,8 +288,6 @@ impl MemoryGate for Gate {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use types::BatchId;
     use types::effect::{ManualClock, SeededRandomness};
 
@@ -435,6 +445,28 @@ mod tests {
         world.state.drain();
         let draining = world.gate.reserve(1).await.expect_err("it ends");
         assert!((1..=5).contains(&seconds(&draining)), "{draining:?}");
+    }
+
+    /// A request that is let in and then refused.
+    async fn refuse_growth(gate: &Gate) {
+        let mut body = gate.reserve(10).await.expect("there is room for it");
+        assert!(!gate.try_grow(&mut body, 30), "but not for what comes of it");
+        drop(body);
+        assert!(gate.retry_after(30) > Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_find_the_room_to_grow_finds_more_the_next_time() {
+        let world = world();
+        world.state.ready();
+        let gate = &world.gate;
+        let _buffered = world.budget.try_reserve(MemoryOwner::Buffer, 50);
+        assert_eq!(gate.excess(0), 0, "a quarter is free");
+        refuse_growth(gate).await;
+        assert_eq!(gate.excess(0), 25);
+        assert_eq!(gate.excess(0), 0, "nobody came since");
+        refuse_growth(gate).await;
+        assert_eq!(gate.excess(10), 0, "there will be more room without that");
     }
 
     /// Is never reached.
