@@ -6,6 +6,7 @@
 mod own_rows;
 mod parquet_file;
 mod quarantine;
+mod rows_of_version;
 mod sorted;
 mod stored_file;
 
@@ -25,6 +26,7 @@ use types::{Chunk, Lsn, SortKey, TableSchema, Term};
 use crate::error::Error;
 use crate::predicate::KeyPredicate;
 use crate::scan::ScanMetrics;
+use rows_of_version::rows_of_version;
 use sorted::{Sorted, Unsorted};
 
 /// How many rows stand in a batch of a source or of a merge, at most.
@@ -143,6 +145,7 @@ impl SourceRows {
             }
             // The buffer accounts for its chunks, those included that are kept for queries.
             Self::Buffer(chunks) => {
+                let chunks = rows_of_version(chunks, &reading.schema)?;
                 (Unsorted::from(chunks), reading.memory_account(), &reading.metrics.buffer_rows)
             }
         };

@@ -23,7 +23,11 @@ pub mod series;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use arrow::array::{AsArray, BooleanArray, Int64Array, UInt32Array};
 use arrow::buffer::ScalarBuffer;
+use arrow::compute::filter;
+use arrow::datatypes::{Int64Type, UInt32Type};
+use arrow::error::ArrowError;
 
 pub use builder::{AppendError, BatchBuilder, TypeClash};
 pub use field::{FieldColumn, FieldValue};
@@ -111,6 +115,27 @@ impl Batch {
         let first = *self.time.iter().min()?;
         let last = *self.time.iter().max()?;
         Some(first..=last)
+    }
+
+    /// The rows for which `keep` says yes, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If `keep` has not one entry for each row.
+    pub fn filter(&self, keep: &BooleanArray) -> Result<Self, ArrowError> {
+        let series = UInt32Array::new(self.series_of_row.clone(), None);
+        let time = Int64Array::new(self.time.clone(), None);
+        let field = |field: &FieldColumn| {
+            let values = filter(&field.values, keep)?;
+            Ok(FieldColumn { name: field.name.clone(), values })
+        };
+        let fields: Result<Vec<_>, ArrowError> = self.fields.iter().map(field).collect();
+        Ok(Self::new(
+            self.series.clone(),
+            filter(&series, keep)?.as_primitive::<UInt32Type>().values().clone(),
+            filter(&time, keep)?.as_primitive::<Int64Type>().values().clone(),
+            fields?,
+        ))
     }
 
     /// The bytes that the batch holds in memory.

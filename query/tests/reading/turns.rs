@@ -64,6 +64,21 @@ async fn what_is_published_before_a_turn_is_in_the_answer() {
 }
 
 #[tokio::test]
+async fn a_row_of_columns_that_the_version_does_not_know_is_no_row_without_values() {
+    let world = World::with(one_stream());
+    twelve_days(&world);
+    let before = world.model.lock().rows(&[], |_| true);
+    let mut answer = world.ask("SELECT * FROM cpu").await.expect("is good");
+    let first = answer.stream.next().await.expect("is there").expect("is good");
+    let last_day = (DAYS - 1) * DAY_NS;
+    world.write(&[Row::at(last_day + 1).tag("a", "a1").int("y", 7)]);
+    let mut batches = collect(answer).await.expect("is good");
+    batches.push(first);
+    assert_eq!(rows_of(&batches), before);
+    assert_eq!(world.rows("SELECT * FROM cpu").await.len(), before.len() + 1);
+}
+
+#[tokio::test]
 async fn each_scan_of_a_table_has_turns_of_its_own() {
     let world = World::new();
     twelve_days(&world);

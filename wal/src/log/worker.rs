@@ -24,7 +24,7 @@ pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Each look that finds no room doubles the time to the next, up to this: a look writes what fits of
 /// a whole segment, on a disk that others write to.
-const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(16);
+const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(4);
 
 /// What handles see of the log's end.
 #[derive(Clone, Copy, Debug)]
