@@ -70,7 +70,17 @@ pub(crate) fn run(request: Request) -> Result<(), Error> {
 fn build() -> Result<Programs, Error> {
     install_nextest()?;
     // In one build, so that the server has the named points that the kills ask for.
-    program::run(cargo().args(["build", "--release", "-p", "server", "-p", "torture"]))?;
+    // One after the other: together they would have other features of the dependencies, and nearly
+    // all of them would be built anew.
+    program::run(cargo().args([
+        "build",
+        "--release",
+        "-p",
+        "server",
+        "--features",
+        "types/faults",
+    ]))?;
+    program::run(cargo().args(["build", "--release", "-p", "torture"]))?;
     program::run(cargo().args(["nextest", "run", "--workspace", "--no-run"]))?;
     let target = target_dir();
     let in_target = |build: &str, name: &str| target.join(build).join(name);
