@@ -11,4 +11,4 @@ pub use clock::{Clock, ManualClock};
 pub use disk::{Access, DirLock, Disk, DiskEntry, DiskFile, LockMode};
 pub use pool::{InPlace, Lost, Pool, offload};
 pub use randomness::{Randomness, SeededRandomness};
-pub use threads::{Panicked, Progress, SystemThreads, Thread, Threads, Worker, receive};
+pub use threads::{Panicked, Progress, SystemThreads, Thread, Threads, Turns, Worker, receive};

@@ -1,15 +1,11 @@
 //! A whole log on one thread: whoever waits for it makes its steps, so that a seed decides all.
 
-use std::fmt;
-use std::io;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex};
 
-use types::effect::{
-    Disk, LockMode, ManualClock, Panicked, Progress, SeededRandomness, Thread, Threads, Worker,
-};
+use types::effect::{Disk, LockMode, ManualClock, SeededRandomness, Turns};
 use types::{BatchId, Epoch, Lsn, LsnRange};
 use wal::disk::ModelDisk;
 use wal::{
@@ -18,95 +14,6 @@ use wal::{
 };
 
 const DIR: &str = "/data/wal";
-
-/// So many rounds in which nobody has anything to do are a wait without end.
-const IDLE_ROUNDS_MAX: usize = 100;
-
-/// Threads that make a step when the test, or whoever waits, lets them.
-#[derive(Clone, Debug, Default)]
-struct Turns {
-    started: Arc<Mutex<Vec<Started>>>,
-    idle_rounds: Arc<Mutex<usize>>,
-}
-
-#[derive(Clone)]
-struct Started {
-    name: &'static str,
-    /// Nothing once it has ended. Locked while it is on the stack.
-    worker: Arc<Mutex<Option<Box<dyn Worker>>>>,
-}
-
-impl fmt::Debug for Started {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
-}
-
-impl Started {
-    /// True if it did something.
-    fn step(&self) -> bool {
-        let Ok(mut worker) = self.worker.try_lock() else { return false };
-        let Some(progress) = worker.as_mut().map(|worker| worker.step()) else { return false };
-        if progress == Progress::Ended {
-            *worker = None;
-        }
-        !matches!(progress, Progress::Idle(_))
-    }
-}
-
-impl Turns {
-    /// A step of each; true if one of them did something.
-    fn round(&self) -> bool {
-        let started = self.started.lock().expect("no panic").clone();
-        let mut worked = false;
-        for thread in &started {
-            worked |= thread.step();
-        }
-        worked
-    }
-
-    /// A step of the log's thread alone.
-    fn step_log(&self) -> bool {
-        let started = self.started.lock().expect("no panic").clone();
-        started.iter().find(|thread| thread.name == "wal").is_some_and(Started::step)
-    }
-
-    /// Rounds until nobody has anything to do.
-    fn settle(&self) {
-        while self.round() {}
-    }
-
-    /// The threads that have not ended.
-    fn names(&self) -> Vec<&'static str> {
-        let started = self.started.lock().expect("no panic").clone();
-        let runs = |thread: &&Started| thread.worker.lock().expect("no panic").is_some();
-        started.iter().filter(runs).map(|thread| thread.name).collect()
-    }
-}
-
-impl Threads for Turns {
-    fn start(&self, name: &'static str, worker: Box<dyn Worker>) -> io::Result<Box<dyn Thread>> {
-        let started = Started { name, worker: Arc::new(Mutex::new(Some(worker))) };
-        self.started.lock().expect("no panic").push(started.clone());
-        Ok(Box::new(started))
-    }
-
-    fn lend(&self) -> bool {
-        let worked = self.round();
-        let mut idle = self.idle_rounds.lock().expect("no panic");
-        *idle = if worked { 0 } else { *idle + 1 };
-        assert!(*idle < IDLE_ROUNDS_MAX, "somebody waits for what nobody does");
-        true
-    }
-}
-
-impl Thread for Started {
-    fn join(self: Box<Self>) -> Result<(), Panicked> {
-        let ended = self.worker.lock().expect("no panic").is_none();
-        assert!(ended, "nobody would end {} while this thread waits", self.name);
-        Ok(())
-    }
-}
 
 #[derive(Debug)]
 struct Panics;
@@ -204,7 +111,7 @@ fn a_spare_that_nobody_has_begun_is_written_by_the_one_that_needs_it() {
     // Each fills a segment, and needs the spare before the spare's thread has had a turn.
     let answers: Vec<_> = (0..4).map(|_| append(&log, 3 << 10)).collect();
     for (number, answer) in (1..).zip(answers) {
-        assert!(turns.step_log());
+        assert!(turns.step("wal"));
         assert_eq!(answer.try_recv(), Ok(lsn(number)));
     }
     assert_eq!(log.state().sealed.len(), 3);

@@ -69,9 +69,8 @@ pub(crate) fn run(request: Request) -> Result<(), Error> {
 /// Builds the server with what hurts it in a release, and the simulation with the tests.
 fn build() -> Result<Programs, Error> {
     install_nextest()?;
-    // In one build, so that the server has the named points that the kills ask for.
-    // One after the other: together they would have other features of the dependencies, and nearly
-    // all of them would be built anew.
+    // The server with the named points that the kills ask for. Not in one build with the other: they
+    // would have other features of the dependencies, and nearly all of them would be built anew.
     program::run(cargo().args([
         "build",
         "--release",

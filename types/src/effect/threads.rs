@@ -4,11 +4,15 @@
 //! between steps. So a thread of the system can be the loop around it, and so can a simulation that
 //! decides who makes the next step.
 
+mod turns;
+
 use std::fmt::Debug;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
+
+pub use turns::Turns;
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,36 +84,15 @@ fn tell(name: &str, sum: &Counts) {
     evidence::tell(name, &counts);
 }
 
-#[test]
-fn no_crash_loses_what_was_acked_or_keeps_a_part_of_what_was_not() {
+/// What all seeds came to; the first that fails is told.
+fn all_seeds(run: impl Fn(u64, Oracle) -> Counts) -> Counts {
     let mut sum = Counts::default();
     for seed in 0..SEEDS {
-        let counts = catch_unwind(AssertUnwindSafe(|| run(seed, Oracle::new(seed))))
-            .unwrap_or_else(|panic| {
-                println!("seed {seed} failed");
-                resume_unwind(panic)
-            });
-        sum.acked += counts.acked;
-        sum.crashes += counts.crashes;
-        sum.deaths += counts.deaths;
-        sum.unknown_kept += counts.unknown_kept;
-        sum.unknown_lost += counts.unknown_lost;
-    }
-    assert!(sum.acked > 1000 && sum.crashes > 1000 && sum.deaths > 100);
-    assert!(sum.unknown_kept > 0 && sum.unknown_lost > 0, "both fates were met");
-    tell("crash-loops", &sum);
-}
-
-#[test]
-fn a_disk_that_is_full_in_between_changes_nothing_of_that() {
-    let mut sum = Counts::default();
-    for seed in 0..SEEDS {
-        let counts =
-            catch_unwind(AssertUnwindSafe(|| run_with_full_disks(seed, Oracle::new(seed))))
-                .unwrap_or_else(|panic| {
-                    println!("seed {seed} failed");
-                    resume_unwind(panic)
-                });
+        let counts = catch_unwind(AssertUnwindSafe(|| run(seed, Oracle::new(seed))));
+        let counts = counts.unwrap_or_else(|panic| {
+            println!("seed {seed} failed");
+            resume_unwind(panic)
+        });
         sum.acked += counts.acked;
         sum.crashes += counts.crashes;
         sum.deaths += counts.deaths;
@@ -121,6 +100,20 @@ fn a_disk_that_is_full_in_between_changes_nothing_of_that() {
         sum.unknown_lost += counts.unknown_lost;
         sum.refused += counts.refused;
     }
+    sum
+}
+
+#[test]
+fn no_crash_loses_what_was_acked_or_keeps_a_part_of_what_was_not() {
+    let sum = all_seeds(run);
+    assert!(sum.acked > 1000 && sum.crashes > 1000 && sum.deaths > 100);
+    assert!(sum.unknown_kept > 0 && sum.unknown_lost > 0, "both fates were met");
+    tell("crash-loops", &sum);
+}
+
+#[test]
+fn a_disk_that_is_full_in_between_changes_nothing_of_that() {
+    let sum = all_seeds(run_with_full_disks);
     assert!(sum.acked > 1000 && sum.crashes > 1000 && sum.refused > 100);
     tell("crash-loops-full-disk", &sum);
 }
