@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use checker::Ledger;
 
 use crate::chance::Chance;
+use crate::moment::Moment;
 use crate::node::Node;
 use crate::plan::Plan;
 use crate::trace::Trace;
 use crate::verdict::Findings;
+use crate::vitals::Vitals;
 
 /// One client of one life.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Client {
     pub(crate) plan: Arc<Plan>,
     pub(crate) trace: Trace,
     pub(crate) findings: Findings,
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) moment: Arc<Moment>,
     /// True once clients shall come to an end.
     pub(crate) stop: Arc<AtomicBool>,
 }

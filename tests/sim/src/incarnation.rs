@@ -16,6 +16,7 @@ use wal::disk::Cut;
 use crate::client::Client;
 use crate::clock::SimClock;
 use crate::invariants;
+use crate::moment::Moment;
 use crate::node::{Effects, Node};
 use crate::panics;
 use crate::plan::{Ending, Faults, Life};
@@ -57,12 +58,18 @@ pub(crate) fn live(world: &mut World, script: &Script) {
         runtime.block_on(Box::pin(process(shared, script, &effects)));
     }));
     let entered = runtime.enter();
-    if let Some(Effects { clock, .. }) = effects.get() {
+    let mut was_killed = false;
+    if let Some(Effects { clock, vitals, .. }) = effects.get() {
         world.wall_ns = clock.now_ns();
         world.lived += clock.monotonic();
+        was_killed = vitals.is_killed();
     }
     drop(entered);
     world.trace.time_from(None);
+    if was_killed {
+        let calls = world.disk.calls();
+        world.trace.fault("disk: killed at a call", format_args!("after {calls} calls"));
+    }
     end(world, script);
     // Whatever is dropped sees the old disk only; what it had sent may still arrive somewhere.
     panics::ignore();
@@ -118,18 +125,15 @@ async fn process(world: &World, script: &Script, cell: &OnceCell<Effects>) {
 
 fn effects(world: &World, faults: &Faults) -> Effects {
     let clock = Arc::new(SimClock::at(world.wall_ns));
-    let vitals = Vitals::new(&world.trace, &world.findings);
     let dies_at_call = faults.dies_at_call.map(|call| {
-        world.trace.fault("disk: killed at a call", format_args!("call {call}"));
-        vitals.allow_death();
         world.disk.die_at_call(call);
         world.disk.calls() + call
     });
+    let vitals = Vitals::new(world, dies_at_call);
     let threads = SimThreads::new(Around {
         chance: world.chance.fork(),
         clock: Arc::clone(&clock),
         disk: world.disk.clone(),
-        dies_at_call,
         stalls_once_in: faults.stalls_once_in,
         vitals: Arc::clone(&vitals),
         trace: world.trace.clone(),
@@ -146,18 +150,22 @@ async fn life_of(world: &World, effects: &Effects, life: &Life) {
         Err(error) => return failed(world, effects, &*error),
     };
     invariants::of_catalog(&node.catalog, &world.findings);
-    let stop = Arc::new(AtomicBool::new(false));
     let _others = others(world, effects, life, &node);
-    let mut clients = clients(world, &node, &stop);
+    let witness = witness(world, effects, life, &node);
+    let mut clients = clients(world, &witness);
     tokio::select! {
         biased;
         error = node.ingester.failed() => return failed(world, effects, &*error),
+        () = Box::pin(beside_request(&witness)) => {
+            world.trace.count("crashes beside a request");
+            return;
+        }
         () = tokio::time::sleep(life.length) => {}
     }
     if life.ending == Ending::Crash {
         return;
     }
-    stop.store(true, Ordering::Relaxed);
+    witness.stop.store(true, Ordering::Relaxed);
     shut_down(world, effects, &node, &mut clients).await;
 }
 
@@ -166,8 +174,7 @@ async fn life_of(world: &World, effects: &Effects, life: &Life) {
 pub(crate) fn failed(world: &World, effects: &Effects, error: &(dyn std::error::Error + 'static)) {
     let text = told(error);
     world.trace.event(format_args!("the node fails: {text}"));
-    let corrupt = is_corrupt(error);
-    if corrupt || !(effects.vitals.may_die() || effects.vitals.is_dead()) {
+    if is_corrupt(error) || !effects.vitals.may_die() {
         world.findings.report(Kind::Failed, &text);
     }
 }
@@ -203,23 +210,46 @@ fn others(world: &World, effects: &Effects, life: &Life, node: &Arc<Node>) -> Jo
     others
 }
 
-fn clients(world: &World, node: &Arc<Node>, stop: &Arc<AtomicBool>) -> JoinSet<()> {
-    let plan = Arc::new(world.plan.clone());
-    let client = |number| Client {
-        number,
+/// A client that does nothing but be there when a life ends.
+fn witness(world: &World, effects: &Effects, life: &Life, node: &Arc<Node>) -> Client {
+    Client {
+        // After all readers.
+        number: world.plan.readers,
         node: Arc::clone(node),
         ledger: world.ledger.clone(),
         chance: world.chance.fork(),
-        plan: Arc::clone(&plan),
+        plan: Arc::new(world.plan.clone()),
         trace: world.trace.clone(),
         findings: world.findings.clone(),
-        stop: Arc::clone(stop),
-    };
+        vitals: Arc::clone(&effects.vitals),
+        moment: Moment::beside(life.crash_beside),
+        stop: Arc::new(AtomicBool::new(false)),
+    }
+}
+
+/// Returns when a life is to end beside a request, somewhere on its way to its answer. Now and then
+/// the witness looks just before: what it saw must not be gone afterwards.
+async fn beside_request(witness: &Client) {
+    witness.moment.reached().await;
+    let chance = &witness.chance;
+    for _ in 0..chance.below(12) {
+        tokio::task::yield_now().await;
+    }
+    if chance.one_in(2) {
+        tokio::time::sleep(chance.millis(1, 10)).await;
+    }
+    if chance.one_in(2) {
+        reader::glance(witness).await;
+    }
+}
+
+fn clients(world: &World, witness: &Client) -> JoinSet<()> {
+    let client = |number| Client { number, chance: world.chance.fork(), ..witness.clone() };
     let mut clients = JoinSet::new();
-    for number in 0..plan.writers {
+    for number in 0..world.plan.writers {
         clients.spawn(writer::run(client(number)));
     }
-    for number in 0..plan.readers {
+    for number in 0..world.plan.readers {
         clients.spawn(reader::run(client(number)));
     }
     clients.spawn(operator::run(client(0)));

@@ -19,6 +19,14 @@ use crate::{files, invariants};
 /// How long each part may take, with nothing in its way.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// What is counted when everything was looked at.
+const JUDGED: &str = "judgements";
+
+/// True if everything was looked at: a seed that never comes so far has shown nothing.
+pub(crate) fn was_reached(world: &World) -> bool {
+    world.trace.counts().contains_key(JUDGED)
+}
+
 /// Judges the world.
 pub(crate) async fn run(world: &World, effects: &Effects) {
     world.trace.event(format_args!("the judgement"));
@@ -58,6 +66,7 @@ async fn judge(world: &World, node: &Node) {
         return;
     }
     end(world, node).await;
+    world.trace.count(JUDGED);
 }
 
 /// The result of `part`, unless it takes for ever.

@@ -15,8 +15,9 @@
 //!     └─ catalog      lost replies, repeated, late and undead commands
 //! ```
 //!
-//! A life ends by a crash, at a call of the disk, by a failed sync or in good order; then the disk
-//! forgets what it may forget. In the last life nothing goes wrong, and everything is judged.
+//! A life ends by a crash, at any time or beside a request, at a call of the disk, by a failed sync
+//! or in good order; then the disk forgets what it may forget. In the last life nothing goes wrong,
+//! and everything is judged.
 //!
 //! The same seed gives the same trace: nothing is drawn, timed or ordered but by the seed. What is
 //! slow in virtual time takes no time.
@@ -29,6 +30,7 @@ mod files;
 mod incarnation;
 mod invariants;
 mod judgement;
+mod moment;
 mod node;
 mod operator;
 mod panics;
@@ -68,6 +70,9 @@ pub fn run(seed: u64, echo: bool) -> Outcome {
         }
     }
     incarnation::live(&mut world, &Script::Judgement);
+    if !judgement::was_reached(&world) {
+        world.findings.report(Kind::Stuck, &"the judgement did not come to its end");
+    }
     world.outcome()
 }
 

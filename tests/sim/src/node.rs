@@ -67,6 +67,8 @@ pub(crate) enum Sent {
     Refused,
     /// It may have been kept.
     Unknown,
+    /// It may have been kept, and no good request has this status for an answer.
+    Wrong(StatusCode),
 }
 
 impl Node {
@@ -119,8 +121,9 @@ impl Node {
         let status = answer.status();
         match status {
             StatusCode::NO_CONTENT => Sent::Kept,
-            StatusCode::GATEWAY_TIMEOUT | StatusCode::INTERNAL_SERVER_ERROR => Sent::Unknown,
-            _ => Sent::Refused,
+            StatusCode::GATEWAY_TIMEOUT => Sent::Unknown,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Sent::Refused,
+            other => Sent::Wrong(other),
         }
     }
 

@@ -62,6 +62,8 @@ pub(crate) struct Sizes {
 pub(crate) struct Life {
     pub(crate) length: Duration,
     pub(crate) ending: Ending,
+    /// The request beside which it crashes, counted from 1, if it lives so long.
+    pub(crate) crash_beside: Option<u64>,
     /// What is left on the disk afterwards.
     pub(crate) cut: Cut,
     pub(crate) faults: Faults,
@@ -126,7 +128,7 @@ impl Sizes {
             catalog_segment: chance.pick(&[8 << 10, 64 << 10]),
             snapshot_after: chance.pick(&[4 << 10, 32 << 10, 1 << 20]),
             hot_partition: chance.pick(&[1 << 10, 4 << 10, 32 << 10, 1 << 20]),
-            partitions_max: chance.pick(&[6, 1_000]),
+            partitions_max: chance.pick(&[6, 1_000, 1_000]),
             queue_depth: count(1, 8),
             workers: count(1, 3),
             row_group_rows: count(2, 40),
@@ -153,7 +155,11 @@ impl Life {
             Cut::PowerAnyOrder,
         ];
         let length = chance.millis(300, chance.pick(&[1_500, 5_000]));
-        Self { length, ending, cut: chance.pick(&cuts), faults }
+        let cut = chance.pick(&cuts);
+        // At any other time there is mostly nobody on the way.
+        let beside = ending == Ending::Crash && chance.one_in(3);
+        let crash_beside = beside.then(|| chance.within(1, 30));
+        Self { length, ending, crash_beside, cut, faults }
     }
 }
 

@@ -32,12 +32,21 @@ async fn read(client: &Client) {
     let series = chance.one_in(4).then(|| format!("shared{}", chance.below(2)));
     let scope = Scope { table: client.table(), series };
     let pause = if chance.one_in(3) { chance.millis(20, 600) } else { Duration::ZERO };
+    look(client, &scope, pause).await;
+}
+
+/// Reads a whole table as fast as it can be read.
+pub(crate) async fn glance(client: &Client) {
+    look(client, &Scope::table(client.table()), Duration::ZERO).await;
+}
+
+async fn look(client: &Client, scope: &Scope, pause: Duration) {
     let number = client.number;
     client.trace.event(format_args!("reader {number}: {scope:?}, pausing for {pause:?}"));
     let read = client.ledger.begin_read();
-    match view(&client.node, &scope, pause).await {
+    match view(&client.node, scope, pause).await {
         Ok(view) => {
-            let verdict = client.ledger.judge(read, &scope, &view);
+            let verdict = client.ledger.judge(read, scope, &view);
             let rows = view.rows.len();
             client.trace.event(format_args!("reader {number}: {rows} rows"));
             client.trace.count("reads");
@@ -48,10 +57,20 @@ async fn read(client: &Client) {
         Err(error) => {
             client.trace.event(format_args!("reader {number}: {error}"));
             client.trace.count("reads refused");
-            if matches!(error.kind(), ErrorKind::Corrupt) {
+            if is_wrong(client, error.kind()) {
                 client.findings.report(Kind::Read, &told(&error));
             }
         }
+    }
+}
+
+/// True if no query may be refused so. A store or a catalog that fails is told as such, so what is
+/// of no known kind is a fault of the node's own, unless it was dying.
+fn is_wrong(client: &Client, kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Corrupt => true,
+        ErrorKind::Unknown => !client.vitals.may_die(),
+        _ => false,
     }
 }
 

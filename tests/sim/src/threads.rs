@@ -49,8 +49,6 @@ pub(crate) struct Around {
     pub(crate) chance: Chance,
     pub(crate) clock: Arc<SimClock>,
     pub(crate) disk: ModelDisk,
-    /// The disk's call with which the process dies.
-    pub(crate) dies_at_call: Option<u64>,
     /// Once in so many steps a worker stands still for a while, as on a slow disk.
     pub(crate) stalls_once_in: Option<u64>,
     pub(crate) vitals: Arc<Vitals>,
@@ -175,11 +173,11 @@ impl Shared {
 
     /// True if the process is dead, also by the disk's count of calls.
     fn is_over(&self) -> bool {
-        let around = &self.around;
-        if around.dies_at_call.is_some_and(|call| around.disk.calls() >= call) {
-            around.vitals.die("killed at a call of the disk");
+        let vitals = &self.around.vitals;
+        if vitals.is_killed() {
+            vitals.die("killed at a call of the disk");
         }
-        around.vitals.is_dead()
+        vitals.is_dead()
     }
 
     /// One step, if the worker is not on the stack and has not ended.

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use wal::Fatal;
+use wal::disk::ModelDisk;
 
 use crate::panics;
 use crate::trace::Trace;
 use crate::verdict::{Findings, Kind};
+use crate::world::World;
 
 /// The life of one process.
 #[derive(Debug)]
@@ -19,18 +21,23 @@ pub(crate) struct Vitals {
     died: Notify,
     /// True if something was done to it after which it may end itself.
     may_die: AtomicBool,
+    disk: ModelDisk,
+    /// The disk's call with which it is killed.
+    dies_at_call: Option<u64>,
     trace: Trace,
     findings: Findings,
 }
 
 impl Vitals {
-    pub(crate) fn new(trace: &Trace, findings: &Findings) -> Arc<Self> {
+    pub(crate) fn new(world: &World, dies_at_call: Option<u64>) -> Arc<Self> {
         Arc::new(Self {
             death: Mutex::new(None),
             died: Notify::new(),
             may_die: AtomicBool::new(false),
-            trace: trace.clone(),
-            findings: findings.clone(),
+            disk: world.disk.clone(),
+            dies_at_call,
+            trace: world.trace.clone(),
+            findings: world.findings.clone(),
         })
     }
 
@@ -39,9 +46,15 @@ impl Vitals {
         self.may_die.store(true, Ordering::Relaxed);
     }
 
-    /// True if the process may end itself.
+    /// True if the process may end itself, or has ended.
     pub(crate) fn may_die(&self) -> bool {
-        self.may_die.load(Ordering::Relaxed)
+        self.may_die.load(Ordering::Relaxed) || self.is_killed() || self.is_dead()
+    }
+
+    /// True if the disk has had the call with which the process is killed. Before that call nothing
+    /// was done to it.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.dies_at_call.is_some_and(|call| self.disk.calls() >= call)
     }
 
     /// The process is dead; the first reason stands.
@@ -83,11 +96,10 @@ pub(crate) struct SimFatal(pub(crate) Arc<Vitals>);
 impl Fatal for SimFatal {
     fn end(&self, error: &wal::Error) -> ! {
         let vitals = &self.0;
-        if !vitals.is_dead() && !vitals.may_die() {
+        if !vitals.may_die() {
             let told = format!("the process ended itself: {error}");
             vitals.findings.report(Kind::Failed, &told);
-        }
-        if vitals.may_die() {
+        } else if !vitals.is_killed() && !vitals.is_dead() {
             vitals.trace.count("fatal ends");
         }
         vitals.die(&error.to_string());

@@ -56,10 +56,17 @@ impl World {
 
     /// What has become of the seed.
     pub(crate) fn outcome(&self) -> Outcome {
+        let mut counts = self.trace.counts();
+        let of = |name: &str| counts.get(name).copied().unwrap_or(0);
+        let ended = of("requests acknowledged")
+            + of("requests refused")
+            + of("requests with unknown outcome");
+        let cut_off = of("requests").saturating_sub(ended);
+        counts.insert("requests cut off by a crash", cut_off);
         Outcome {
             seed: self.seed,
             trace_hash: self.trace.hash(),
-            counts: self.trace.counts(),
+            counts,
             faults: self.trace.faults(),
             lived: self.lived,
             violation: self.findings.first(),

@@ -8,6 +8,7 @@ use checker::{Outcome, Row, line_protocol};
 use crate::client::Client;
 use crate::node::Sent;
 use crate::plan::{DAY_NS, FIRST_DAY_NS};
+use crate::verdict::Kind;
 
 /// How often one request is sent at most.
 const ATTEMPTS_MAX: u64 = 3;
@@ -47,10 +48,19 @@ async fn attempt(client: &Client, rows: &[Row]) -> Outcome {
     let op = client.ledger.invoke(rows.to_vec());
     client.trace.event(format_args!("writer {number}: {op} of {count} rows"));
     client.trace.count("requests");
+    client.moment.request_sent();
     let outcome = match client.node.write(line_protocol(rows)).await {
         Sent::Kept => Outcome::Acked,
         Sent::Refused => Outcome::Rejected,
         Sent::Unknown => Outcome::Unknown,
+        Sent::Wrong(status) => {
+            // A node whose disk has failed says that it is at fault, which it is.
+            if !client.vitals.may_die() {
+                let told = format!("{op}, which is good, is answered with {status}");
+                client.findings.report(Kind::Failed, &told);
+            }
+            Outcome::Unknown
+        }
     };
     client.ledger.end(op, outcome);
     client.trace.event(format_args!("writer {number}: {op} {outcome:?}"));
