@@ -9,6 +9,7 @@ mod json_rows;
 use arrow::error::ArrowError;
 use arrow_flight::error::FlightError;
 use parquet::errors::ParquetError;
+use tonic::Code;
 
 pub use arrow_rows::sql;
 pub use catalog_file::{CATALOG_SQL, CatalogFile, Kind, catalog, directory};
@@ -44,6 +45,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// True if the server says that what it has stored is damaged.
+    pub fn is_damage(&self) -> bool {
+        let Self::Flight(FlightError::Tonic(status)) = self else { return false };
+        status.code() == Code::DataLoss
+    }
+
     /// True if the server, or the connection to it, failed: not what it answered.
     pub fn is_of_server(&self) -> bool {
         matches!(self, Self::Connection(_) | Self::Flight(_))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::forebay::Launch;
+use crate::forebay::{Launch, Server};
 use crate::reading::Reader;
 use crate::settings::Settings;
 use crate::workload::{Crew, Workload};
@@ -58,6 +58,13 @@ impl Bench {
         self.workload.judge_all(&self.reader, url)
     }
 
+    /// No task of a server may have panicked, however it ended and whatever else it showed.
+    pub(crate) fn expect_no_panic(&self, server: &Server) {
+        for line in server.lines_with("panicked at") {
+            self.workload.broke(format!("a panic: {line}"));
+        }
+    }
+
     /// Does something for each of `rounds`, until a promise was broken: what was found is to be
     /// looked into as it is.
     pub(crate) fn while_clean<R>(
@@ -79,6 +86,7 @@ impl Bench {
         let (mut server, url) = self.launch(flags).start_ready()?;
         self.judge(&url)?;
         server.kill()?;
+        self.expect_no_panic(&server);
         Ok(())
     }
 }

@@ -36,6 +36,14 @@ pub enum Error {
         /// What it said.
         told: String,
     },
+    /// The server answered a query with what cannot be right, or told of damage that nobody has done.
+    #[error("{what}: {reason}")]
+    Wrong {
+        /// What was asked.
+        what: String,
+        /// What came.
+        reason: String,
+    },
     /// The server answered, or did not, in a way that the scenario cannot go on from.
     #[error("{what}: {reason}")]
     Answer {

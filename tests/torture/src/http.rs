@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
     /// When to come back, in seconds.
     pub(crate) retry_after: Option<u64>,
+    /// True if the connection stood and no answer came: the server hangs.
+    pub(crate) hung: bool,
 }
 
 impl Answer {
@@ -39,6 +41,9 @@ impl Answer {
     /// What is wrong with this answer to a good write, if anything is. A 504 says that the outcome
     /// is unknown, which is honest.
     pub(crate) fn fault(&self) -> Option<String> {
+        if self.hung {
+            return Some(format!("no answer to a write within {PATIENCE:?}"));
+        }
         match (self.status, self.retry_after) {
             (None | Some(204 | 504), _) | (Some(429 | 503), Some(1..)) => None,
             (Some(status @ (429 | 503)), wait) => {
@@ -62,8 +67,12 @@ pub(crate) fn write_and_read(
     lines: String,
 ) -> (Answer, String) {
     let url = format!("{url}/api/v3/write_lp?db={database}&precision=nanosecond");
-    let Ok(response) = client.post(url).body(lines).send() else {
-        return (Answer { status: None, retry_after: None }, String::new());
+    let response = match client.post(url).body(lines).send() {
+        Ok(response) => response,
+        Err(error) => {
+            let hung = error.is_timeout();
+            return (Answer { status: None, retry_after: None, hung }, String::new());
+        }
     };
     let answer = of_response(&response);
     // The body is read though few want it, so that the connection is used again.
@@ -73,7 +82,7 @@ pub(crate) fn write_and_read(
 fn of_response(response: &Response) -> Answer {
     let retry_after = response.headers().get(RETRY_AFTER);
     let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
-    Answer { status: Some(response.status().as_u16()), retry_after }
+    Answer { status: Some(response.status().as_u16()), retry_after, hung: false }
 }
 
 /// The rows of a query.
@@ -119,12 +128,13 @@ mod tests {
 
     #[test]
     fn a_refusal_says_when_to_come_back() {
-        let fault = |status, retry_after| Answer { status, retry_after }.fault();
+        let fault = |status, retry_after| Answer { status, retry_after, hung: false }.fault();
         for good in [(None, None), (Some(204), None), (Some(504), None), (Some(503), Some(1))] {
             assert_eq!(fault(good.0, good.1), None);
         }
         for bad in [(Some(503), None), (Some(429), Some(0)), (Some(400), None), (Some(500), None)] {
             assert!(fault(bad.0, bad.1).is_some(), "{bad:?}");
         }
+        assert!(Answer { status: None, retry_after: None, hung: true }.fault().is_some());
     }
 }

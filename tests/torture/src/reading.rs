@@ -32,7 +32,11 @@ impl Reader {
         };
         let asked = self.runtime.block_on(read::flight(url, DATABASE, &sql));
         let rows = asked.and_then(|batches| read::sql(table, &batches));
-        Ok(View { rows: rows.map_err(|error| Error::answer(sql, &error))? })
+        let rows = rows.map_err(|error| match error.is_of_server() && !error.is_damage() {
+            true => Error::answer(sql, &error),
+            false => Error::Wrong { what: sql, reason: error.to_string() },
+        });
+        Ok(View { rows: rows? })
     }
 
     /// What the files hold that the catalog names, read without the server's help.

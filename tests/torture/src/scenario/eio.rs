@@ -118,6 +118,7 @@ impl Eio {
         }
         let took = begun.elapsed();
         self.expect_code(bench, &mut server, when)?;
+        bench.expect_no_panic(&server);
         bench.workload.crashed();
         bench.judge_after_restart(&SMALL)?;
         Ok(took)

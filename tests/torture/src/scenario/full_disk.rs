@@ -146,6 +146,7 @@ impl FullDisk {
             bench.judge(&url)?;
         }
         server.kill()?;
+        bench.expect_no_panic(&server);
         bench.workload.crashed();
         self.episodes += 1;
         self.filled_by_writes += u64::from(by_writes);

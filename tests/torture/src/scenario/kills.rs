@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ use crate::workload::Workload;
 const KEYS: u64 = 12_000;
 /// For how long a named point is waited for.
 const POINT_PATIENCE: Duration = Duration::from_secs(1);
+/// So many points in a row are not missed by chance.
+const POINTS_MISSED_MAX: u64 = 8;
 /// Rounds from one reading of the files to the next.
 const FILES_EVERY: u64 = 20;
 
@@ -56,7 +58,7 @@ pub struct Kills {
     pub points: BTreeMap<&'static str, u64>,
     /// Rounds whose point was not reached, so that the server was killed.
     pub points_missed: u64,
-    /// False if the binary has no named points.
+    /// True if some named point was reached, so that the binary has them.
     pub points_compiled_in: bool,
     /// Times that all was read from the files too.
     pub file_readings: u64,
@@ -82,7 +84,7 @@ impl Report for Kills {
 /// [`Error`] if they could not be run; what was found is in the report.
 pub fn run(settings: &Settings, options: &Options) -> Result<Kills, Error> {
     let mut random = settings.random();
-    let mut run = Run { points_compiled_in: true, ..Run::default() };
+    let mut run = Run::default();
     let mut left = options.rounds;
     while left > 0 {
         let rounds = left.min(options.rounds_a_directory.max(1));
@@ -93,7 +95,11 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Kills, Error> {
             break;
         }
     }
-    run.kills.points_compiled_in = run.points_compiled_in;
+    run.kills.points_compiled_in = !run.kills.points.is_empty();
+    if run.kills.points_missed >= POINTS_MISSED_MAX && !run.kills.points_compiled_in {
+        let promise = "no named point is ever reached: build the server with `types/faults`";
+        run.kills.totals.broke(promise.to_owned());
+    }
     run.kills.restart = Spread::of(run.restarts);
     Ok(run.kills)
 }
@@ -109,8 +115,8 @@ enum Moment {
 }
 
 impl Moment {
-    fn choose(random: &mut StdRng, points: bool) -> Self {
-        if points && random.random_bool(0.5) {
+    fn choose(random: &mut StdRng) -> Self {
+        if random.random_bool(0.5) {
             return Self::Point(Point::ALL[random.random_range(0..Point::ALL.len())]);
         }
         match random.random_range(0..6) {
@@ -148,7 +154,6 @@ fn passes(point: Point, random: &mut StdRng) -> u64 {
 struct Run {
     kills: Kills,
     restarts: Vec<Duration>,
-    points_compiled_in: bool,
 }
 
 impl Run {
@@ -171,7 +176,7 @@ impl Run {
     }
 
     fn round(&mut self, bench: &Bench, round: u64, random: &mut StdRng) -> Result<(), Error> {
-        let moment = Moment::choose(random, self.points_compiled_in);
+        let moment = Moment::choose(random);
         let mut launch = bench.launch(&SMALL);
         if let Moment::Point(point) = moment {
             let passes = passes(point, random);
@@ -187,7 +192,7 @@ impl Run {
             }
             other => other?,
         }
-        self.count_end(&mut server, moment)?;
+        self.count_end(bench, &mut server, moment)?;
         bench.workload.crashed();
         Ok(())
     }
@@ -217,16 +222,22 @@ impl Run {
         bench.workload.during(&url, CREW, seed, end)?
     }
 
-    fn count_end(&mut self, server: &mut Server, moment: Moment) -> Result<(), Error> {
-        let aborted = server.ended()?.is_some_and(|status| status.signal() == ABORTED);
+    fn count_end(
+        &mut self,
+        bench: &Bench,
+        server: &mut Server,
+        moment: Moment,
+    ) -> Result<(), Error> {
+        let status = server.ended()?;
+        if !status.is_some_and(|status| is_wanted(moment, status)) {
+            let told = server.told();
+            bench.workload.broke(format!("at {moment:?} a server ended as {status:?}: {told}"));
+        }
+        bench.expect_no_panic(server);
+        let aborted = status.is_some_and(|status| status.signal() == ABORTED);
         match moment {
             Moment::Point(point) if aborted => {
                 *self.kills.points.entry(point.name()).or_default() += 1;
-            }
-            Moment::Point(_) if !server.lines_with("no faults to switch on").is_empty() => {
-                self.points_compiled_in = false;
-                tell("kills: this binary has no named points, only random moments are left");
-                return Ok(());
             }
             Moment::Point(_) => self.kills.points_missed += 1,
             _ => {}
@@ -239,6 +250,29 @@ impl Run {
 
 /// The signal of a process that has ended itself at a point.
 const ABORTED: Option<i32> = Some(Signal::ABORT.as_raw());
+/// The signal of a process that was killed.
+const KILLED: Option<i32> = Some(Signal::KILL.as_raw());
+
+/// True if a server has ended as it was made to: one that ends by itself beforehand, whatever the
+/// reason, is no kill but a fault.
+fn is_wanted(moment: Moment, status: ExitStatus) -> bool {
+    let was_asked_to_end = match moment {
+        Moment::Start | Moment::Load | Moment::Persist => false,
+        Moment::Shutdown => true,
+        Moment::Point(point) => {
+            if status.signal() == ABORTED {
+                return true;
+            }
+            is_of_shutdown(point)
+        }
+    };
+    status.signal() == KILLED || (was_asked_to_end && status.success())
+}
+
+/// True if a point is reached by a server only that is told to end.
+fn is_of_shutdown(point: Point) -> bool {
+    matches!(point, Point::CloseBefore | Point::SnapshotBefore)
+}
 
 /// Ends a busy server.
 fn end(
@@ -267,7 +301,7 @@ fn end(
         }
         Moment::Point(point) => {
             let begun = Instant::now();
-            if matches!(point, Point::CloseBefore | Point::SnapshotBefore) {
+            if is_of_shutdown(point) {
                 pause(150);
                 server.signal(Signal::TERM);
             }
@@ -276,4 +310,34 @@ fn end(
     }
     server.kill()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status of a process as `wait` has it: a signal, or a code in the second byte.
+    fn of_signal(signal: Signal) -> ExitStatus {
+        ExitStatus::from_raw(signal.as_raw())
+    }
+
+    fn of_code(code: i32) -> ExitStatus {
+        ExitStatus::from_raw(code << 8)
+    }
+
+    #[test]
+    fn a_server_that_ends_by_itself_is_no_kill() {
+        let point = Moment::Point;
+        for moment in [Moment::Start, Moment::Load, Moment::Persist, point(Point::FsyncBefore)] {
+            assert!(is_wanted(moment, of_signal(Signal::KILL)), "{moment:?}");
+            for code in [0, 65, 70, 74] {
+                assert!(!is_wanted(moment, of_code(code)), "{moment:?} and code {code}");
+            }
+        }
+        for moment in [Moment::Shutdown, point(Point::CloseBefore)] {
+            assert!(is_wanted(moment, of_code(0)) && !is_wanted(moment, of_code(74)), "{moment:?}");
+        }
+        assert!(is_wanted(point(Point::FsyncBefore), of_signal(Signal::ABORT)));
+        assert!(!is_wanted(Moment::Load, of_signal(Signal::ABORT)));
+    }
 }

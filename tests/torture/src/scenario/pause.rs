@@ -97,6 +97,7 @@ impl Pause {
         self.until_resumed = Spread::of(times);
         bench.judge(&url)?;
         server.kill()?;
+        bench.expect_no_panic(&server);
         bench.workload.crashed();
         bench.judge_after_restart(&SMALL)
     }

@@ -149,6 +149,7 @@ impl Power {
             stop.store(true, Ordering::Relaxed);
             ended
         });
+        bench.expect_no_panic(server);
         bench.workload.crashed();
         self.cuts += 1;
         self.journal_flushed += u64::from(journal == Journal::Flushed);
