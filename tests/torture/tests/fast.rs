@@ -29,8 +29,21 @@ fn kills_over_what_other_kills_left_lose_nothing() {
 
 #[test]
 fn power_cuts_lose_nothing() {
-    let options = power::Options { rounds: 20, fs: "ext4".to_owned() };
+    let options = power::Options { rounds: 20, fs: "ext4".to_owned(), fault: None };
     assert_clean(power::run(&Settings::of_test(3), &options));
+}
+
+/// Goal: the cuts really take what was not synced; otherwise that nothing is lost shows nothing.
+/// Method: a server that acknowledges before its sync. It is found by what is missing, or by a log
+/// that tells of more than there is.
+#[test]
+fn power_cuts_find_a_server_that_acknowledges_before_its_sync() {
+    let fault = Some("bug:ack-before-fsync".to_owned());
+    let options = power::Options { rounds: 10, fs: "ext4".to_owned(), fault };
+    match power::run(&Settings::of_test(11), &options) {
+        Ok(report) => assert!(!report.is_clean(), "{report:#?}"),
+        Err(error) => assert!(matches!(error, torture::Error::Ended { .. }), "{error}"),
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::bench::{Bench, CREW, SMALL};
 use crate::error::{During, Error};
-use crate::forebay::Server;
+use crate::forebay::{Launch, Server};
 use crate::loop_mount::LoopMount;
 use crate::power_cut::{Cutter, Journal};
 use crate::report::{Report, Totals, tell};
@@ -40,6 +40,20 @@ pub struct Options {
     /// The file system
     #[arg(long, value_name = "NAME", default_value = "ext4")]
     pub fs: String,
+
+    /// A bug to plant in the server, as `bug:NAME`, which the cuts have to find
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Option<String>,
+}
+
+impl Options {
+    fn launch(&self, bench: &Bench) -> Launch {
+        let launch = bench.launch(&SMALL);
+        match &self.fault {
+            Some(fault) => launch.with_fault(fault.clone()),
+            None => launch,
+        }
+    }
 }
 
 /// What was found.
@@ -81,8 +95,9 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Power, Error> {
         let rounds = left.min(CUTS_AN_IMAGE);
         let mut mount = LoopMount::new(&settings.image_dir, IMAGE_BYTES, &options.fs)?;
         let bench = Bench::new(settings, mount.path().join("data"), Workload::new(KEYS))?;
-        let done = power.one_image(&bench, &mut mount, rounds, &mut random);
-        if done.is_err() || !bench.workload.is_clean() {
+        let done = power.one_image(&bench, &mut mount, (options, rounds), &mut random);
+        // What a planted bug leaves is nothing to look into.
+        if options.fault.is_none() && (done.is_err() || !bench.workload.is_clean()) {
             mount.keep();
         }
         power.totals.absorb(bench.workload.totals());
@@ -98,11 +113,11 @@ impl Power {
         &mut self,
         bench: &Bench,
         mount: &mut LoopMount,
-        rounds: u64,
+        (options, rounds): (&Options, u64),
         random: &mut StdRng,
     ) -> Result<(), Error> {
         for _ in 0..rounds {
-            let (mut server, url) = bench.launch(&SMALL).start_ready()?;
+            let (mut server, url) = options.launch(bench).start_ready()?;
             self.judge(bench, &server, &url)?;
             if !bench.workload.is_clean() {
                 return Ok(());
@@ -113,7 +128,7 @@ impl Power {
             mount.mount()?;
             self.empty_files += empty_files(bench.data_dir())?;
         }
-        let (mut server, url) = bench.launch(&SMALL).start_ready()?;
+        let (mut server, url) = options.launch(bench).start_ready()?;
         self.judge(bench, &server, &url)?;
         server.kill()?;
         Ok(())
