@@ -22,22 +22,42 @@ fn check(seeds: Range<u64>) {
     assert_eq!(of("judgements"), SEEDS_A_TEST, "{counts:?}");
 }
 
-macro_rules! ranges {
-    ($($name:ident: $seeds:expr,)+) => {
-        $(#[test]
-        fn $name() {
-            check($seeds);
-        })+
-    };
+#[test]
+fn seeds_0_to_24_are_clean() {
+    check(0..25);
 }
 
-ranges! {
-    seeds_0_to_24_are_clean: 0..25,
-    seeds_25_to_49_are_clean: 25..50,
-    seeds_50_to_74_are_clean: 50..75,
-    seeds_75_to_99_are_clean: 75..100,
-    seeds_100_to_124_are_clean: 100..125,
-    seeds_125_to_149_are_clean: 125..150,
-    seeds_150_to_174_are_clean: 150..175,
-    seeds_175_to_199_are_clean: 175..200,
+#[test]
+fn seeds_25_to_49_are_clean() {
+    check(25..50);
+}
+
+#[test]
+fn seeds_50_to_74_are_clean() {
+    check(50..75);
+}
+
+#[test]
+fn seeds_75_to_99_are_clean() {
+    check(75..100);
+}
+
+#[test]
+fn seeds_100_to_124_are_clean() {
+    check(100..125);
+}
+
+#[test]
+fn seeds_125_to_149_are_clean() {
+    check(125..150);
+}
+
+#[test]
+fn seeds_150_to_174_are_clean() {
+    check(150..175);
+}
+
+#[test]
+fn seeds_175_to_199_are_clean() {
+    check(175..200);
 }
