@@ -18,6 +18,7 @@ use rand::{Rng, SeedableRng};
 use reqwest::blocking::Client;
 
 use crate::error::Error;
+use crate::forebay::PATIENCE;
 use crate::http::{self, Answer};
 use crate::reading::{DATABASE, Reader, is_absent};
 use crate::report::{Spread, Totals};
@@ -33,6 +34,8 @@ const NANOS: u64 = 1_000_000_000;
 
 /// How long a writer rests that was refused: less than it was told, to see more refusals.
 const REFUSED_PAUSE: Duration = Duration::from_millis(20);
+/// How often it is looked whether a write is acknowledged.
+const ACK_PACE: Duration = Duration::from_millis(2);
 /// The status of an honest "our fault".
 const OUR_FAULT: u16 = 500;
 /// How long a reader rests between its queries, at most.
@@ -230,6 +233,19 @@ impl Workload {
     pub(crate) fn answered(&self) -> (u64, u64) {
         let totals = self.totals.lock();
         (totals.requests_acked, totals.requests_rejected)
+    }
+
+    /// Waits until one more write is acknowledged, `after` whatever hurt; returns how long that took.
+    pub(crate) fn wait_for_ack(&self, after: &str) -> Result<Duration, Error> {
+        let ((acked, _), begun) = (self.answered(), Instant::now());
+        while self.answered().0 == acked {
+            if begun.elapsed() > PATIENCE {
+                let what = format!("a write after {after}");
+                return Err(Error::Late { what, patience: PATIENCE });
+            }
+            thread::sleep(ACK_PACE);
+        }
+        Ok(begun.elapsed())
     }
 
     /// How long acknowledgements took since the last call.

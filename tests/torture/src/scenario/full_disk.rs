@@ -177,18 +177,8 @@ impl FullDisk {
 
     /// Makes room and waits until a write is acknowledged.
     fn resume(&mut self, place: &Place<'_>) -> Result<(), Error> {
-        let workload = &place.bench.workload;
         place.sibling.remove()?;
-        let (acked, _) = workload.answered();
-        let begun = Instant::now();
-        while workload.answered().0 == acked {
-            if begun.elapsed() > PATIENCE {
-                let what = "a write after there was room again".to_owned();
-                return Err(Error::Late { what, patience: PATIENCE });
-            }
-            thread::sleep(PACE);
-        }
-        self.resumed.push(begun.elapsed());
+        self.resumed.push(place.bench.workload.wait_for_ack("there was room again")?);
         Ok(())
     }
 

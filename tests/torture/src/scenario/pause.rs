@@ -17,7 +17,6 @@ use crate::work_dir::WorkDir;
 use crate::workload::Workload;
 
 const KEYS: u64 = 8_000;
-const PACE: Duration = Duration::from_millis(2);
 
 /// How often, and for how long.
 #[derive(Args, Clone, Debug)]
@@ -87,7 +86,7 @@ impl Pause {
                 thread::sleep(length.saturating_sub(stopped.elapsed()));
                 server.signal(Signal::CONT);
                 other?;
-                times.push(wait_for_ack(&bench.workload)?);
+                times.push(bench.workload.wait_for_ack("a pause")?);
                 self.stops += 1;
                 tell(&format!("pause: {} of {}", self.stops, options.rounds));
             }
@@ -114,17 +113,4 @@ impl Pause {
         }
         Ok(())
     }
-}
-
-/// Waits until one more write is acknowledged; returns how long that took.
-fn wait_for_ack(workload: &Workload) -> Result<Duration, Error> {
-    let ((acked, _), begun) = (workload.answered(), Instant::now());
-    while workload.answered().0 == acked {
-        if begun.elapsed() > PATIENCE {
-            let what = "a write after a pause".to_owned();
-            return Err(Error::Late { what, patience: PATIENCE });
-        }
-        thread::sleep(PACE);
-    }
-    Ok(begun.elapsed())
 }
