@@ -1,6 +1,7 @@
 //! HTTP as a client speaks it: writes, queries, readiness.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, Response};
 use reqwest::header::RETRY_AFTER;
@@ -10,6 +11,12 @@ use crate::error::Error;
 
 /// Longer than any answer may take that is not an error by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The status of a query for which there is no memory now.
+const BUSY: u16 = 503;
+/// How long such a query is sent again, and how soon.
+const BUSY_MAX: Duration = Duration::from_secs(30);
+const BUSY_PACE: Duration = Duration::from_millis(200);
 
 /// A client with connections of its own.
 pub(crate) fn client() -> Result<Client, Error> {
@@ -85,22 +92,28 @@ fn of_response(response: &Response) -> Answer {
     Answer { status: Some(response.status().as_u16()), retry_after, hung: false }
 }
 
-/// The rows of a query.
+/// The rows of a query; who is told to come back does.
 pub(crate) fn rows(
     client: &Client,
     url: &str,
     database: &str,
     sql: &str,
 ) -> Result<Vec<Value>, Error> {
-    let asked = client.get(format!("{url}/api/v3/query_sql"));
-    let answer = asked.query(&[("db", database), ("q", sql)]).send();
-    let answer = answer.map_err(|error| Error::answer(sql, &error))?;
-    let status = answer.status();
-    let text = answer.text().map_err(|error| Error::answer(sql, &error))?;
-    if !status.is_success() {
-        return Err(Error::answer(sql, &format!("{status}: {text}")));
+    let deadline = Instant::now() + BUSY_MAX;
+    loop {
+        let asked = client.get(format!("{url}/api/v3/query_sql"));
+        let answer = asked.query(&[("db", database), ("q", sql)]).send();
+        let answer = answer.map_err(|error| Error::answer(sql, &error))?;
+        let status = answer.status();
+        let text = answer.text().map_err(|error| Error::answer(sql, &error))?;
+        if status.is_success() {
+            return serde_json::from_str(&text).map_err(|error| Error::answer(sql, &error));
+        }
+        if status.as_u16() != BUSY || Instant::now() > deadline {
+            return Err(Error::answer(sql, &format!("{status}: {text}")));
+        }
+        thread::sleep(BUSY_PACE);
     }
-    serde_json::from_str(&text).map_err(|error| Error::answer(sql, &error))
 }
 
 /// One number that a query has for an answer.

@@ -50,7 +50,9 @@ impl Turns {
 
     /// A step of each; true if one of them did something.
     pub fn round(&self) -> bool {
-        self.all().iter().fold(false, |worked, thread| thread.step() || worked)
+        // Each has its turn, also behind one that has worked.
+        let worked: Vec<bool> = self.all().iter().map(Started::step).collect();
+        worked.contains(&true)
     }
 
     /// A step of one thread; true if it did something.
