@@ -173,7 +173,9 @@ async fn life_of(world: &World, effects: &Effects, life: &Life) {
 /// never done to it.
 pub(crate) fn failed(world: &World, effects: &Effects, error: &(dyn std::error::Error + 'static)) {
     let text = told(error);
-    world.trace.event(format_args!("the node fails: {text}"));
+    // What tasks of a dead process say has their numbers in it, which are no matter of the seed.
+    let why = if effects.vitals.is_dead() { "with its process" } else { &text };
+    world.trace.event(format_args!("the node fails: {why}"));
     if is_corrupt(error) || !effects.vitals.may_die() {
         world.findings.report(Kind::Failed, &text);
     }

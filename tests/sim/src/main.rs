@@ -36,6 +36,9 @@ struct Run {
     /// Print all that happens.
     #[arg(long)]
     trace: bool,
+    /// Live through it so many times before: each time should be the same as the first.
+    #[arg(long, default_value_t = 0)]
+    after: u32,
     /// A planted bug, as `bug:NAME`.
     #[arg(long)]
     fault: Option<Switch>,
@@ -146,6 +149,9 @@ fn bugs() -> io::Result<ExitCode> {
 }
 
 fn one(run: &Run) -> io::Result<ExitCode> {
+    for _ in 0..run.after {
+        sim::run(run.seed, false);
+    }
     let outcome = sim::run(run.seed, run.trace);
     let mut out = io::stdout().lock();
     writeln!(out, "seed {}, trace {:016x}", outcome.seed, outcome.trace_hash)?;

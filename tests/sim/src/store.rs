@@ -193,13 +193,17 @@ impl Shared {
 struct Sent<'a> {
     shared: &'a Shared,
     put: Option<LatePut>,
+    /// True if it arrives though the process that sent it dies.
+    arrives: bool,
 }
 
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
-        let Some(put) = self.put.take() else { return };
-        if self.shared.chance.one_in(2) {
-            self.shared.late.lock().push(put);
+        if let Some(put) = self.put.take().filter(|_| self.arrives) {
+            let mut late = self.shared.late.lock();
+            late.push(put);
+            // The tasks of a dead process are dropped in no order of the seed's.
+            late.sort_by(|a, b| a.location.cmp(&b.location));
         }
     }
 }
@@ -216,7 +220,8 @@ impl ObjectStore for SimStore {
         let bytes = Bytes::from(payload);
         let mode = opts.mode.clone();
         let put = LatePut { location: location.clone(), bytes: bytes.clone(), mode };
-        let mut sent = Sent { shared, put: Some(put) };
+        // Drawn now: at the end of a process nothing is in an order of the seed's.
+        let mut sent = Sent { shared, put: Some(put), arrives: shared.chance.one_in(2) };
         let faults =
             if opts.mode == PutMode::Create { &Fault::OF_CREATE[..] } else { &Fault::OF_PUT };
         let met = shared.meet("put", location, faults).await;
