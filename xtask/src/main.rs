@@ -5,6 +5,7 @@
 //! `cargo xtask evidence quick` does it with small counts, in minutes, and writes below `target`. What
 //! an earlier run of the same commit has left is taken over, unless `--fresh` says otherwise.
 
+mod debian;
 mod error;
 mod evidence;
 mod program;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
-use crate::{program, python};
+use crate::{debian, program, python};
 
 /// Tells the tests which Python has DuckDB.
 const PYTHON_VARIABLE: &str = "FOREBAY_TEST_PYTHON";
@@ -13,6 +13,7 @@ const PYTHON_VARIABLE: &str = "FOREBAY_TEST_PYTHON";
 /// Runs the tests; `arguments` go to `cargo nextest run`. What it prints last is its own summary.
 pub(crate) fn run(arguments: Vec<String>) -> Result<(), Error> {
     install_nextest()?;
+    debian::install_missing()?;
     let python = python::with_duckdb(&target_dir())?;
     let mut tests = cargo();
     tests
