@@ -98,8 +98,24 @@ impl Histogram {
 }
 
 impl MemoryPeak {
+    /// What `work` gives, and the most that was in use meanwhile.
+    pub(crate) fn during<T>(
+        client: &Client,
+        url: &str,
+        process: u32,
+        work: impl FnOnce() -> T,
+    ) -> (T, Self) {
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let sampling = scope.spawn(|| Self::sample(client, url, process, &stop));
+            let done = work();
+            stop.store(true, Ordering::Relaxed);
+            (done, sampling.join().unwrap_or_default())
+        })
+    }
+
     /// Reads until `stop`, so often that little can pass unseen.
-    pub(crate) fn sample(client: &Client, url: &str, process: u32, stop: &AtomicBool) -> Self {
+    fn sample(client: &Client, url: &str, process: u32, stop: &AtomicBool) -> Self {
         const PACE: Duration = Duration::from_millis(25);
         let mut peak = Self::default();
         while !stop.load(Ordering::Relaxed) {

@@ -1,7 +1,6 @@
 //! Ten databases loaded at full speed at once in a cgroup that is smaller than what they need:
 //! every writer waits as it is told and gets through.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -75,18 +74,17 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Memory, Error> {
     let launch = Launch::new(&settings.binary()?, &dir.data(), &FLAGS).under(cgroup.prefix());
     let (mut server, url) = launch.start_ready()?;
     let begun = Instant::now();
-    let (stop, process) = (AtomicBool::new(false), server.process());
     let client = http::client()?;
-    let (writers, peak) = thread::scope(|scope| {
-        let sampling = scope.spawn(|| MemoryPeak::sample(&client, &url, process, &stop));
-        let (url, bodies) = (&url, &bodies);
-        let writing: Vec<_> = (0..options.databases)
-            .map(|number| scope.spawn(move || Writer::load(url, number, bodies)))
-            .collect();
-        let writers: Vec<_> = writing.into_iter().filter_map(|writer| writer.join().ok()).collect();
-        stop.store(true, Ordering::Relaxed);
-        (writers, sampling.join().unwrap_or_default())
-    });
+    let load_all = || {
+        thread::scope(|scope| {
+            let (url, bodies) = (&url, &bodies);
+            let writing: Vec<_> = (0..options.databases)
+                .map(|number| scope.spawn(move || Writer::load(url, number, bodies)))
+                .collect();
+            writing.into_iter().filter_map(|writer| writer.join().ok()).collect::<Vec<_>>()
+        })
+    };
+    let (writers, peak) = MemoryPeak::during(&client, &url, server.process(), load_all);
     let seconds = begun.elapsed().as_secs_f64();
     let mut memory = Memory { peak, cgroup_bytes: CGROUP_BYTES, seconds, ..Memory::default() };
     let mut longest = Duration::ZERO;

@@ -4,7 +4,6 @@
 use std::fs;
 use std::mem;
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -116,14 +115,10 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Outage, Error> {
     let mount = LoopMount::new(&settings.image_dir, size, "ext4")?;
     let (mut server, url) = launch(settings, options, (&dir, &mount))?.start_ready()?;
     let (load, client) = (Load::new(ROWS), http::client()?);
-    let (stop, process) = (AtomicBool::new(false), server.process());
     let mut outage = Outage { of: options.of, ..Outage::default() };
     let place = Place { mount: &mount, client: &client, url: &url };
-    let (done, peak) = thread::scope(|scope| {
-        let sampling = scope.spawn(|| MemoryPeak::sample(&client, &url, process, &stop));
-        let done = load.closed(&url, CLIENTS, || outage.suffer(&place, options.minutes));
-        stop.store(true, Ordering::Relaxed);
-        (done, sampling.join().unwrap_or_default())
+    let (done, peak) = MemoryPeak::during(&client, &url, server.process(), || {
+        load.closed(&url, CLIENTS, || outage.suffer(&place, options.minutes))
     });
     done??;
     outage.peak = peak;

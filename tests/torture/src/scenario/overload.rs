@@ -1,7 +1,6 @@
 //! Twice the rate that a server can take, offered without mercy: refusals, no loss, no more memory
 //! than the budget, and those who get in are answered soon.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,13 +71,9 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Overload, Error> {
     let flags = ["--memory-budget", options.memory_budget.as_str()];
     let (mut server, url) = Launch::new(&settings.binary()?, &dir.data(), &flags).start_ready()?;
     let (load, client) = (Load::new(ROWS), http::client()?);
-    let (stop, process) = (AtomicBool::new(false), server.process());
     let mut overload = Overload::default();
-    let (offered, peak) = thread::scope(|scope| {
-        let sampling = scope.spawn(|| MemoryPeak::sample(&client, &url, process, &stop));
-        let offered = overload.offer(&load, &url, options.seconds);
-        stop.store(true, Ordering::Relaxed);
-        (offered, sampling.join().unwrap_or_default())
+    let (offered, peak) = MemoryPeak::during(&client, &url, server.process(), || {
+        overload.offer(&load, &url, options.seconds)
     });
     offered?;
     overload.peak = peak;

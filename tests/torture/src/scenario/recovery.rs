@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -157,13 +156,8 @@ impl Recovery {
         let begun = server.started();
         let url = server.wait_listening()?;
         let until_listening = begun.elapsed();
-        let (stop, process) = (AtomicBool::new(false), server.process());
-        let (ready, peak) = thread::scope(|scope| {
-            let sampling = scope.spawn(|| MemoryPeak::sample(client, &url, process, &stop));
-            let ready = wait_ready(client, &url);
-            stop.store(true, Ordering::Relaxed);
-            (ready, sampling.join().unwrap_or_default())
-        });
+        let (ready, peak) =
+            MemoryPeak::during(client, &url, server.process(), || wait_ready(client, &url));
         let progress_texts = ready?;
         let seconds = begun.elapsed().as_secs_f64();
         let files = Metrics::of(client, &url)?.sum("forebay_persist_files_total") as u64;

@@ -6,6 +6,7 @@ use std::path::Path;
 use types::effect::{Randomness, SeededRandomness};
 use types::{ErrorKind, Lsn};
 
+use super::second_kill::after_failed_sync;
 use crate::config::Config;
 use crate::disk::{Cut, Errno, Operation};
 use crate::harness::{DIR, Machine, frames_of, small};
@@ -90,14 +91,8 @@ fn where_not_even_a_seal_fits_the_segment_ends_without_one() {
 /// The group can be read, was never written, and no sync would write it.
 #[test]
 fn what_is_shown_where_it_stands_after_a_failed_sync_survives_a_power_cut() {
-    let machine = Machine::new(3);
-    let mut log = machine.start_alone();
-    log.append(1, 100);
-    log.queue(2, 100, 1).expect("room");
-    machine.disk.fail_sync(1);
-    assert!(catch_unwind(AssertUnwindSafe(|| log.settle())).is_err());
     let chance = SeededRandomness::new(5);
-    let disk = machine.disk.after(Cut::Kill, &chance);
+    let disk = after_failed_sync(&chance);
     disk.set_capacity(Some(disk.used()));
     let shown = Machine::with(disk, small());
     check_ids(&shown, &[1, 2]);

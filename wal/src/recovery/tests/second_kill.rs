@@ -160,18 +160,23 @@ fn torn_bytes_are_kept_beside_the_segment() {
     assert!(kept.count() > 5);
 }
 
-/// After an fsync that failed, the group can be read and was never written: what recovery shows
-/// must be durable all the same.
-#[test]
-fn what_is_shown_after_a_failed_sync_survives_a_power_cut() {
+/// The disk of a log whose second group can be read and was never written, because its sync failed.
+pub(super) fn after_failed_sync(chance: &SeededRandomness) -> ModelDisk {
     let machine = Machine::new(3);
     let mut log = machine.start_alone();
     log.append(1, 100);
     log.queue(2, 100, 1).expect("room");
     machine.disk.fail_sync(1);
     assert!(catch_unwind(AssertUnwindSafe(|| log.settle())).is_err());
+    machine.disk.after(Cut::Kill, chance)
+}
+
+/// After an fsync that failed, the group can be read and was never written: what recovery shows
+/// must be durable all the same.
+#[test]
+fn what_is_shown_after_a_failed_sync_survives_a_power_cut() {
     let chance = SeededRandomness::new(5);
-    let shown = Machine::with(machine.disk.after(Cut::Kill, &chance), small());
+    let shown = Machine::with(after_failed_sync(&chance), small());
     let recovery = shown.recover(Vouched::by_snapshot(Lsn::ZERO)).expect("it recovers");
     let before = frames_of(&recovery);
     assert_eq!(before.len(), 2, "the page cache has the group");
