@@ -74,7 +74,8 @@ impl Rotator {
     async fn rotate(&self) {
         let log = self.log.clone();
         match offload(&*self.pool, move || log.rotate()).await {
-            Ok(Ok(_)) => {}
+            // The node may end at any moment, and closes its log before its triggers end.
+            Ok(Ok(_) | Err(wal::Error::Closed)) => {}
             Ok(Err(error)) => tracing::warn!(%error, "cannot rotate the log, will try again"),
             Err(Lost) => tracing::error!("the rotation of the log ended early"),
         }
