@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use catalog::{Action, CatalogWrite, Command};
+use catalog::{Action, CatalogWrite, Command, Limit};
 use types::effect::Randomness;
-use types::seam::DmlError;
+use types::seam::{DmlError, Rejection};
 use types::{ErrorKind, SchemaChange};
 
 use crate::dml_sink::admission::retry::RetryTimes;
@@ -34,8 +34,9 @@ fn refusal(error: &catalog::Error, retry: &RetryTimes) -> DmlError {
     let reason = error.to_string();
     match error {
         catalog::Error::SchemaConflict { .. } => DmlError::SchemaChanged,
+        catalog::Error::Limit { limit, .. } => DmlError::Rejected { why: beyond(*limit), reason },
         _ => match error.kind() {
-            ErrorKind::Rejected => DmlError::Rejected { reason },
+            ErrorKind::Rejected => DmlError::Rejected { why: Rejection::Invalid, reason },
             ErrorKind::Fenced => DmlError::Fenced { reason },
             ErrorKind::Corrupt | ErrorKind::Fatal => DmlError::Internal { reason },
             // Nothing is known of how long a catalog stays busy.
@@ -44,13 +45,47 @@ fn refusal(error: &catalog::Error, retry: &RetryTimes) -> DmlError {
     }
 }
 
+const fn beyond(limit: Limit) -> Rejection {
+    match limit {
+        // There is room for the names, but not for so many of them in one request.
+        Limit::CommandBytes => Rejection::TooLarge,
+        _ => Rejection::NamesExhausted,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use types::effect::{ManualClock, SeededRandomness};
+    use types::{ColumnKind, ColumnName, TableName};
 
     use super::*;
+
+    #[test]
+    fn a_limit_of_names_a_command_too_long_and_a_column_that_clashes_are_told_apart() {
+        let clock = Arc::new(ManualClock::default());
+        let retry = RetryTimes::new(clock, Arc::new(SeededRandomness::new(1)));
+        let of = |limit| catalog::Error::Limit { limit, max: 7, table: None };
+        let clash = catalog::Error::ColumnConflict {
+            table: TableName::new("t").expect("a good name"),
+            column: ColumnName::new("c").expect("a good name"),
+            kind: ColumnKind::Tag,
+        };
+        for (error, expected) in [
+            (of(Limit::Databases), Rejection::NamesExhausted),
+            (of(Limit::Tables), Rejection::NamesExhausted),
+            (of(Limit::Columns), Rejection::NamesExhausted),
+            (of(Limit::CommandBytes), Rejection::TooLarge),
+            (clash, Rejection::Invalid),
+        ] {
+            let refused = refusal(&error, &retry);
+            assert!(
+                matches!(refused, DmlError::Rejected { why, .. } if why == expected),
+                "{error}: {refused:?}"
+            );
+        }
+    }
 
     #[test]
     fn those_whom_a_busy_catalog_refuses_do_not_come_back_all_at_once() {

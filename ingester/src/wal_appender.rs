@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use types::seam::DmlError;
+use types::seam::{DmlError, Rejection};
 use types::{BatchId, DatabaseRef, Lsn, PartitionBatch, Reservation};
 
 use crate::dml_sink::admission::emptying::Emptying;
@@ -148,10 +148,13 @@ impl WalAppender for LogAppender {
 pub(crate) fn refusal(error: &wal::Error, retry_after: Duration) -> DmlError {
     use types::ErrorKind;
     let reason = error.to_string();
+    if matches!(error, wal::Error::FrameTooLarge { .. }) {
+        return DmlError::Rejected { why: Rejection::TooLarge, reason };
+    }
     match error.kind() {
         ErrorKind::Busy => DmlError::Busy { reason, retry_after },
-        ErrorKind::Rejected => DmlError::Rejected { reason },
         ErrorKind::Fenced => DmlError::Fenced { reason },
+        // What else a log rejects is not what a client sent, but how it was handed on.
         _ => DmlError::Internal { reason },
     }
 }
@@ -161,6 +164,18 @@ mod tests {
     use types::effect::{Clock, ManualClock, SeededRandomness};
 
     use super::*;
+
+    #[test]
+    fn what_no_frame_can_hold_is_too_large_and_what_is_done_wrong_here_is_our_fault() {
+        let told = |error: &wal::Error| refusal(error, Duration::from_secs(7));
+        let too_large = told(&wal::Error::FrameTooLarge { raw_len: 2, max: 1 });
+        assert!(
+            matches!(too_large, DmlError::Rejected { why: Rejection::TooLarge, .. }),
+            "{too_large}"
+        );
+        let ours = told(&wal::Error::SpaceTooSmall { reserved: 1, needed: 2 });
+        assert!(matches!(ours, DmlError::Internal { .. }), "{ours}");
+    }
 
     #[test]
     fn a_full_log_says_when_enough_of_it_will_have_been_dropped() {

@@ -5,7 +5,7 @@
 
 use http::StatusCode;
 use tonic::Code;
-use types::seam::{DmlError, PersistNowError};
+use types::seam::{DmlError, PersistNowError, Rejection};
 use types::{ErrorKind, NameError};
 
 use crate::error::Error;
@@ -65,9 +65,18 @@ pub const fn of_kind(kind: ErrorKind) -> Status {
 /// The answer to a write that a sink did not acknowledge.
 pub const fn of_dml(error: &DmlError) -> Status {
     match error {
-        DmlError::Rejected { .. } => NAMES_EXHAUSTED,
+        DmlError::Rejected { why, .. } => of_rejection(*why),
         DmlError::Internal { .. } => INTERNAL,
         other => of_kind(other.kind()),
+    }
+}
+
+/// The answer to a write that can never be kept as it is.
+pub const fn of_rejection(why: Rejection) -> Status {
+    match why {
+        Rejection::NamesExhausted => NAMES_EXHAUSTED,
+        Rejection::TooLarge => TOO_LARGE,
+        Rejection::Invalid => INVALID,
     }
 }
 
@@ -132,6 +141,7 @@ mod tests {
     #[test]
     fn every_refusal_has_its_codes() {
         let reason = || "x".to_owned();
+        let rejected = |why| sink(DmlError::Rejected { why, reason: reason() });
         let too_long = DatabaseName::new(&"d".repeat(65)).expect_err("too long");
         let empty = DatabaseName::new("").expect_err("no name");
         let retry_after = Duration::from_secs(7);
@@ -161,7 +171,9 @@ mod tests {
             (Error::SchemaKeepsChanging(3), 503, Code::Unavailable, true),
             (Error::Internal(reason()), 500, Code::Internal, false),
             (sink(DmlError::Busy { reason: reason(), retry_after }), 503, Code::Unavailable, true),
-            (sink(DmlError::Rejected { reason: reason() }), 422, Code::InvalidArgument, false),
+            (rejected(Rejection::NamesExhausted), 422, Code::InvalidArgument, false),
+            (rejected(Rejection::TooLarge), 413, Code::OutOfRange, false),
+            (rejected(Rejection::Invalid), 400, Code::InvalidArgument, false),
             (sink(DmlError::SchemaChanged), 503, Code::Unavailable, true),
             (sink(DmlError::Unknown { reason: reason() }), 504, Code::DeadlineExceeded, false),
             (sink(DmlError::Fenced { reason: reason() }), 503, Code::Unavailable, true),

@@ -6,7 +6,7 @@ pub mod persist_now;
 pub mod publish;
 pub mod query_exec;
 
-pub use dml_sink::{DmlError, DmlSink};
+pub use dml_sink::{DmlError, DmlSink, Rejection};
 pub use memory_gate::MemoryGate;
 pub use persist_now::{PersistNow, PersistNowError};
 pub use publish::{DurableBatch, Publish};

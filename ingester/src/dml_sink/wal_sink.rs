@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 use types::effect::{Lost, Pool, offload};
-use types::seam::{DmlError, DmlSink, MemoryGate};
+use types::seam::{DmlError, DmlSink, MemoryGate, Rejection};
 use types::{Epoch, LogId, Position, SchemaChange, Write};
 
 use crate::wal_appender::{PendingWrite, WalAppender};
@@ -48,7 +48,7 @@ impl Encoder {
             "the write takes {rows} bytes of memory, and as many again to be encoded, which is more \
              than writes may use: send it in parts"
         );
-        Err(DmlError::Rejected { reason })
+        Err(DmlError::Rejected { why: Rejection::TooLarge, reason })
     }
 }
 
@@ -264,7 +264,10 @@ mod tests {
         let (write, bytes) = write(&budget);
         assert!(2 * bytes > 30_000, "{bytes} bytes");
         let refused = sink.apply(write).await.expect_err("more than all memory");
-        assert!(matches!(refused, DmlError::Rejected { .. }), "{refused}");
+        assert!(
+            matches!(refused, DmlError::Rejected { why: Rejection::TooLarge, .. }),
+            "{refused}"
+        );
         assert_eq!((*commits.0.lock(), budget.used()), (0, 0));
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use types::effect::SeededRandomness;
 use types::schema::{ColumnKind, FieldType};
-use types::seam::DmlError;
+use types::seam::{DmlError, Rejection};
 use types::{MemoryOwner, Position};
 
 use super::*;
@@ -220,13 +220,18 @@ async fn limits_of_names_are_422_and_keep_the_other_lines() {
 }
 
 #[tokio::test]
-async fn what_the_catalog_has_no_room_for_is_422() {
-    let world = World::new();
-    let reason = "the limit of 1000 databases is reached".to_owned();
-    world.sink.fail_next(DmlError::Rejected { reason: reason.clone() });
-    let answer = write(&world, "a x=1i 1").await;
-    assert_eq!((answer.status, answer.error()), (422, reason));
-    world.assert_nothing_kept();
+async fn what_the_sink_rejects_is_told_by_what_is_wrong_with_it() {
+    for (why, status) in
+        [(Rejection::NamesExhausted, 422), (Rejection::TooLarge, 413), (Rejection::Invalid, 400)]
+    {
+        let world = World::new();
+        let reason = "the limit of 1000 is reached".to_owned();
+        world.sink.fail_next(DmlError::Rejected { why, reason: reason.clone() });
+        let answer = write(&world, "a x=1i 1").await;
+        assert_eq!((answer.status, answer.error()), (status, reason), "{why:?}");
+        assert_eq!(answer.header("retry-after"), None, "{why:?}");
+        world.assert_nothing_kept();
+    }
 }
 
 #[tokio::test]

@@ -36,10 +36,12 @@ pub enum DmlError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The catalog refused the new tables and columns because of a limit; nothing was kept.
+    /// However often it comes, it is refused as it is; nothing was kept.
     #[error("{reason}")]
     Rejected {
-        /// The limit, by its name.
+        /// What is wrong with it, for the program that sent it.
+        why: Rejection,
+        /// The same for people: a limit by its name, where it is one.
         reason: String,
     },
     /// Another request changed a table's columns since this one was checked: check it again against
@@ -64,6 +66,17 @@ pub enum DmlError {
         /// What failed.
         reason: String,
     },
+}
+
+/// What is wrong with a write that is refused for good; the edge has a status for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// It needs more databases, tables or columns than there may be.
+    NamesExhausted,
+    /// It is more than this node can ever take at once; its parts may be kept.
+    TooLarge,
+    /// What is in it fits nowhere.
+    Invalid,
 }
 
 impl DmlError {
