@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use types::seam::{DmlError, DmlSink};
+use types::seam::{DmlError, DmlSink, Rejection};
 use types::{Position, Write};
 
 use super::admission::emptying::Emptying;
@@ -32,8 +32,9 @@ impl<S> PartitionLimit<S> {
     /// Writes that are checked at the same time may pass the limit together; each by no more than
     /// the partitions of one request.
     fn check(&self, write: &Write) -> Result<(), DmlError> {
+        let max = self.partitions_max;
         let buffered = self.tree.partition_count();
-        if buffered + write.batches.len() <= self.partitions_max {
+        if buffered + write.batches.len() <= max {
             return Ok(());
         }
         let begins = |batch: &&types::PartitionBatch| {
@@ -43,10 +44,18 @@ impl<S> PartitionLimit<S> {
         let begun = write.batches.iter().filter(begins).count();
         // No writer waits for a reader.
         let buffered = buffered.saturating_sub(self.tree.readers().kept_partitions());
-        if begun == 0 || buffered + begun <= self.partitions_max {
+        if begun == 0 || buffered + begun <= max {
             return Ok(());
         }
-        let max = self.partitions_max;
+        let count = write.batches.len();
+        if count > max {
+            // All of them would have to be there at once, whatever is persisted meanwhile.
+            let reason = format!(
+                "the write has rows of {count} partitions, more than the limit of {max} buffered \
+                 partitions: send it in parts"
+            );
+            return Err(DmlError::Rejected { why: Rejection::TooLarge, reason });
+        }
         let excess = (buffered + begun).saturating_sub(max);
         Err(DmlError::Busy {
             reason: format!("there would be more than the limit of {max} buffered partitions"),

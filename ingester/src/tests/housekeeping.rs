@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use types::seam::DmlError;
+use types::seam::{DmlError, Rejection};
 use types::{BatchId, DatabaseName, PartitionBatch, PartitionKey, Write};
 
 use super::fixture::{database, rows, table};
@@ -128,19 +128,54 @@ async fn write_of_days(node: &Node, days: Range<i64>) -> Write {
 #[tokio::test(flavor = "multi_thread")]
 async fn z6_a_request_with_a_partition_too_many_is_refused_whole_and_holds_up_no_end() {
     let mut harness = Harness::new();
-    harness.config.buffered_partitions_max = 2;
+    // With three of them there, none is persisted yet to make room for others.
+    harness.config.buffered_partitions_max = 4;
     let node = harness.start().await;
-    node.write(1, 0).await.expect("is acknowledged");
-    let write = write_of_days(&node, 1..4).await;
-    let refused = node.ingester.sink().apply(write).await.expect_err("a third partition");
+    for day in 0..3 {
+        node.write(1, day * DAY).await.expect("is acknowledged");
+    }
+    let write = write_of_days(&node, 3..5).await;
+    let refused = node.ingester.sink().apply(write).await.expect_err("a fifth partition");
     assert!(matches!(refused, DmlError::Busy { .. }), "{refused}");
     assert_eq!(node.ingester.drain(Duration::from_secs(60)).await, Drained::Completely);
     node.abandon().await;
 
     let node = harness.start().await;
-    let counts: Vec<u64> = (0..4).map(|day| node.row_count(day)).collect();
-    assert_eq!(counts, [1, 0, 0, 0]);
+    let counts: Vec<u64> = (0..5).map(|day| node.row_count(day)).collect();
+    assert_eq!(counts, [1, 1, 1, 0, 0]);
     assert!(node.buffered(0).is_empty(), "the log was freed of it");
+}
+
+/// It was busy each time, and was sent for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_more_partitions_than_can_ever_be_buffered_is_not_asked_for_again() {
+    let mut harness = Harness::new();
+    harness.config.buffered_partitions_max = 4;
+    let node = harness.start().await;
+    node.write(1, 0).await.expect("is acknowledged");
+    // One of the five is there, but beside it there is no room for the others.
+    let write = write_of_days(&node, 0..5).await;
+    let refused = node.ingester.sink().apply(write).await.expect_err("five partitions");
+    let DmlError::Rejected { why: Rejection::TooLarge, reason } = &refused else {
+        panic!("it will never fit: {refused}");
+    };
+    assert!(reason.contains("limit of 4"), "{reason}");
+    let counts: Vec<u64> = (0..5).map(|day| node.row_count(day)).collect();
+    assert_eq!(counts, [1, 0, 0, 0, 0], "nothing of it was kept");
+
+    // As many as fit once those that are there are in files.
+    let db = DatabaseName::new("db").expect("a good name");
+    let persist = node.ingester.persist();
+    persist.persist_now(&db, None, Duration::from_secs(60)).await.expect("all is persisted");
+    loop {
+        let write = write_of_days(&node, 1..5).await;
+        match node.ingester.sink().apply(write).await {
+            Ok(_) => break,
+            // A partition without rows is taken out of the buffer a moment later.
+            Err(DmlError::Busy { .. }) => tokio::task::yield_now().await,
+            Err(error) => panic!("four fit: {error}"),
+        }
+    }
 }
 
 /// Writes far more than the log may hold, in a log of `segments` segments at most.
