@@ -29,15 +29,14 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     /// Takes memory for what may be made of the batches, unless the write came with it; it was let
-    /// in long ago, so it waits for nothing. Returns what it held before.
-    fn hold_for_encoding(&self, write: &mut Write) -> Result<u64, DmlError> {
-        let held = write.memory.bytes();
+    /// in long ago, so it waits for nothing.
+    fn hold_for_encoding(&self, write: &mut Write) -> Result<(), DmlError> {
         let rows = bytes_of_rows(write);
         // Columns are narrowed when they are encoded. That they stand there twice while they are
         // compressed is not counted: only as many do as there are threads.
-        let missing = rows.saturating_mul(2).saturating_sub(held);
+        let missing = rows.saturating_mul(2).saturating_sub(write.memory.bytes());
         if missing == 0 || write.memory.try_grow(missing) {
-            return Ok(held);
+            return Ok(());
         }
         if write.memory.could_grow(missing) {
             let reason = "the memory budget is used up".to_owned();
@@ -56,16 +55,15 @@ fn bytes_of_rows(write: &Write) -> u64 {
     write.batches.iter().map(|batch| batch.batch.size_bytes()).sum()
 }
 
-/// Encodes `write`, which held so much before it took memory for that. From then on it holds what
-/// its rows and their encoded form take.
+/// Encodes `write`. From then on it holds what its rows and their encoded form take: it asks for
+/// nothing more, so it keeps nothing more either.
 fn prepare<A: WalAppender>(
     appender: &A,
     mut write: Write,
-    held: u64,
 ) -> Result<(A::Prepared, Write), DmlError> {
     let prepared = appender.prepare(&write.database, &write.batches)?;
     let needed = bytes_of_rows(&write).saturating_add(A::bytes_of(&prepared));
-    write.memory.set_anyway(needed.max(held));
+    write.memory.set_anyway(needed);
     Ok((prepared, write))
 }
 
@@ -93,13 +91,13 @@ impl<A: WalAppender + 'static> WalSink<A> {
     }
 
     async fn prepare(&self, mut write: Write) -> Result<(A::Prepared, Write), DmlError> {
-        let held = self.encoder.hold_for_encoding(&mut write)?;
+        self.encoder.hold_for_encoding(&mut write)?;
         let rows: usize = write.batches.iter().map(|batch| batch.batch.rows()).sum();
         if rows <= ROWS_TO_ENCODE_ASIDE {
-            return prepare(&*self.appender, write, held);
+            return prepare(&*self.appender, write);
         }
         let appender = Arc::clone(&self.appender);
-        let encode = move || prepare(&*appender, write, held);
+        let encode = move || prepare(&*appender, write);
         let lost = |Lost| DmlError::Internal { reason: "encode a write: it panicked".to_owned() };
         offload(&*self.encoder.pool, encode).await.map_err(lost)?
     }
@@ -240,6 +238,19 @@ mod tests {
         let _ = done.send(Ok(Lsn::new(1)));
         assert_eq!(applying.await.expect("is durable").lsn, Lsn::new(1));
         assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_brings_memory_asks_for_none_and_gives_back_what_it_does_not_need() {
+        let World { sink, queue, budget, .. } = world(100_000);
+        let (mut write, bytes) = write(&budget);
+        assert!(write.memory.try_grow(bytes), "twice the rows");
+        let others = budget.reserve_anyway(MemoryOwner::Buffer, 100_000 - 2 * bytes);
+        let mut applying = Box::pin(sink.apply(write));
+        assert!(futures::poll!(&mut applying).is_pending(), "it waits for the log only");
+        assert_eq!(queue.0.lock().len(), 1);
+        assert_eq!(budget.used(), 100_000 - bytes + BODY_BYTES);
+        drop(others);
     }
 
     #[tokio::test]

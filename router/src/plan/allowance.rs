@@ -11,6 +11,9 @@ const TEXT_BYTES_MAX: u64 = 1 << 30;
 /// A builder may have twice the room that it needs. One that is moved stands twice for a moment,
 /// but then the half of its new room is not touched yet.
 const GROWTH_FACTOR: u64 = 2;
+/// A write holds its rows and, until it is durable, what is encoded of them, which is at most as
+/// much again: the sink makes sure of so much before it encodes.
+const ENCODED_FACTOR: u64 = 2;
 /// A row's series number and time.
 const ROW_BYTES: u64 = 12;
 /// A value, and its bit among the nulls.
@@ -74,9 +77,16 @@ impl Allowance {
         if grown { Ok(()) } else { Err(Error::no_memory(&self.reservation, self.beside, missing)) }
     }
 
-    /// The reservation, at the size of what it was used for.
+    /// The reservation, once the rows take `bytes`: for these, and as far as it goes for what will
+    /// be encoded of them.
+    ///
+    /// Only the first step of a request waits for memory; who cannot grow later is refused, and all
+    /// its work is lost. So what the sink asks for next is not given back in between, where others
+    /// would take it. To keep it takes nothing from anybody: it was held until now, and the sink
+    /// gives back what it does not need as soon as it knows.
     pub(crate) fn settle(mut self, bytes: u64) -> Reservation {
-        self.reservation.set_anyway(bytes);
+        let to_encode = bytes.saturating_mul(ENCODED_FACTOR);
+        self.reservation.set_anyway(self.reservation.bytes().min(to_encode).max(bytes));
         self.reservation
     }
 }
@@ -125,7 +135,24 @@ mod tests {
         let covered = allowance.cover(extent(0, 0), extent(1_000, 10), 500);
         assert!(covered.is_ok());
         assert!(allowance.reservation.bytes() >= 2 * (1_000 * 102 + 500));
-        assert_eq!(allowance.settle(700).bytes(), 700);
+        assert_eq!(allowance.settle(700).bytes(), 1_400);
+    }
+
+    #[test]
+    fn what_the_rows_will_be_encoded_with_is_not_given_back_for_others_to_take() {
+        let budget = MemoryBudget::new(1_000);
+        let settled = |held, bytes| {
+            let held = budget.try_reserve(MemoryOwner::Request, held).expect("there is room");
+            Allowance::new(held, 0).settle(bytes).bytes()
+        };
+        assert_eq!(settled(1_000, 300), 600, "twice the rows, and no more");
+        assert_eq!(settled(500, 300), 500, "what there is of it");
+        assert_eq!(settled(200, 300), 300, "the rows are there, whatever was estimated");
+        let held = budget.try_reserve(MemoryOwner::Request, 1_000).expect("all is free again");
+        let kept = Allowance::new(held, 0).settle(500);
+        let other = budget.try_reserve(MemoryOwner::Request, 1);
+        assert!(other.is_none(), "the sink will not have to ask for it");
+        drop(kept);
     }
 
     #[test]
