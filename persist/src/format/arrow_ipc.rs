@@ -18,9 +18,6 @@ use super::provenance::Provenance;
 use crate::error::Error;
 use crate::job::PersistJob;
 
-/// The last bytes of each Arrow file.
-pub(crate) const MAGIC: &[u8] = b"ARROW1";
-
 /// Writes the chunks of `job` as a file.
 pub(crate) fn encode(job: &PersistJob, provenance: &Provenance) -> Result<Bytes, Error> {
     let queried = columns::as_queried(&provenance.columns);

@@ -21,9 +21,6 @@ use super::columns;
 use super::provenance::Provenance;
 use crate::error::Error;
 
-/// The last bytes of each Parquet file.
-pub(crate) const MAGIC: &[u8] = b"PAR1";
-
 /// Writes `batch`, which is sorted by the key that `provenance` names, as a file.
 pub(crate) fn encode(
     batch: &Batch,

@@ -29,6 +29,8 @@ pub enum PutFault {
     LostReply,
     /// Done with the first half of the bytes, and answered with success.
     Truncated,
+    /// Done with a byte more at the end, and answered with success.
+    Extended,
     /// Done with one byte changed, and answered with success.
     Damaged,
     /// Done with the condition ignored: an object that is there is overwritten.
@@ -198,6 +200,7 @@ impl ObjectStore for FaultyStore {
             Some(PutFault::LostRequest) => return Err(failure("timed out")),
             Some(PutFault::Hangs) => std::future::pending().await,
             Some(PutFault::Truncated) => bytes.truncate(bytes.len() / 2),
+            Some(PutFault::Extended) => bytes.push(0),
             Some(PutFault::Damaged) => {
                 let middle = bytes.len() / 2;
                 bytes[middle] ^= 1;

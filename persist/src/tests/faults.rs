@@ -35,6 +35,7 @@ async fn b13_a_put_that_fails_in_any_way_is_made_again_under_another_name() {
     check(&[PutFault::LostRequest]).await;
     check(&[PutFault::LostReply]).await;
     check(&[PutFault::Truncated]).await;
+    check(&[PutFault::Extended]).await;
     check(&[PutFault::Damaged]).await;
     check(&[PutFault::Hangs]).await;
 }
