@@ -30,8 +30,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The segments, oldest first, up to the first corrupt byte.
     pub segments: Vec<SegmentSummary>,
-    /// The torn tails that recoveries cut off and kept. They are no part of the log, and nobody but
-    /// people removes them.
+    /// The torn tails that recoveries cut off and kept, the newest of them. They are no part of the
+    /// log.
     pub kept_tails: Vec<KeptTail>,
 }
 

@@ -20,6 +20,7 @@
 //! of the group that nobody was told of. So no start is refused because the disk is full.
 
 mod in_place;
+mod kept_tails;
 mod repair;
 mod rewrite;
 mod survey;
@@ -84,8 +85,10 @@ impl Recovery {
         let survey = Survey::by_owner(deps.disk.as_ref(), dir)?;
         let (next_seq, mut unused) = (survey.next_seq(), survey.unused().to_vec());
         let mut classified = survey.classify(Some(&vouched), config.frame_raw_len_max)?;
+        let kept = survey.kept().to_vec();
         drop(survey);
         check(dir, &classified, &vouched)?;
+        kept_tails::remove_oldest(deps.disk.as_ref(), dir, &kept, &classified.segments);
         let torn = TornTails::of(&classified.segments);
         repair::make_durable(&deps, dir, &mut classified, &mut unused)?;
         let retired = unused.iter().map(|name| name.epoch).max().unwrap_or(Epoch::ZERO);
@@ -132,7 +135,7 @@ impl Recovery {
     }
 
     /// What was cut off: a crash left it, and nobody was told of it. It is kept in files that end in
-    /// `.torn`, unless the disk was full.
+    /// `.torn`, unless the disk was full; the oldest of many are removed.
     pub const fn torn_tails(&self) -> TornTails {
         self.torn
     }
