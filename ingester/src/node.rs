@@ -100,7 +100,9 @@ impl Ingester for Node {
             degraded.push(format!("the object store fails: {retrying_store} persist jobs wait"));
         }
         if retrying_catalog > 0 {
-            degraded.push(format!("the catalog fails: {retrying_catalog} persist jobs wait"));
+            degraded.push(format!(
+                "the catalog fails or does not answer: {retrying_catalog} persist jobs wait"
+            ));
         }
         degraded
     }

@@ -50,7 +50,7 @@ pub struct State {
     pub running: u64,
     /// Running jobs that wait because the object store failed.
     pub retrying_store: u64,
-    /// Running jobs that wait because the catalog failed.
+    /// Running jobs that wait because the catalog failed, or has not answered for a second.
     pub retrying_catalog: u64,
     /// Jobs whose chunks were set aside, since the start.
     pub set_aside: u64,

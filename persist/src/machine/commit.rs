@@ -6,7 +6,7 @@ use catalog::{Action, AddFile, Command, Committed, File, NewFile, SortKeyChange}
 use types::fault::{self, Point};
 use types::{ErrorKind, FileId, RequestId, SortKey};
 
-use super::retry::{Dependency, within};
+use super::retry::Dependency;
 use super::{Machine, Stage};
 use crate::context::Fence;
 use crate::error::Error;
@@ -76,11 +76,12 @@ impl Machine {
         }
     }
 
-    async fn send(&self, request: RequestId, add: &AddFile) -> Result<Committed, Error> {
+    async fn send(&mut self, request: RequestId, add: &AddFile) -> Result<Committed, Error> {
         let path = || add.file.path.clone();
         let action = Action::AddFile(add.clone());
         let answer = self.context.deps.catalog.apply(Command { request, action });
-        match within(self.context.config.attempt_timeout, answer).await {
+        let limit = self.context.config.attempt_timeout;
+        match self.retry.answer(Dependency::Catalog, limit, answer).await {
             None => Err(Error::CatalogTimedOut { path: path() }),
             Some(Ok(committed)) => Ok(committed),
             Some(Err(source)) => Err(Error::Catalog { path: path(), source }),

@@ -1,6 +1,8 @@
 //! Waiting for a store or a catalog that is down: slowly, visibly, for ever.
 
 use std::future::Future;
+use std::mem;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::error::Error;
+
+/// A commit takes milliseconds. So a catalog that has not answered for so long is shown as one that
+/// fails, long before the call is given up. (A store may well take as long for a large file.)
+const OVERDUE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a job waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +41,15 @@ pub(crate) struct Retry {
 struct Trouble {
     dependency: Dependency,
     gauge: Gauge,
+    /// True if the log has a line of it.
+    logged: bool,
 }
 
 impl Trouble {
     fn new(context: &Context, dependency: Dependency) -> Self {
         let gauge = context.metrics.retrying(dependency).clone();
         gauge.inc();
-        Self { dependency, gauge }
+        Self { dependency, gauge, logged: false }
     }
 }
 
@@ -61,22 +69,44 @@ impl Retry {
         }
     }
 
+    /// The answer of `call`, or nothing if it takes longer than `limit`. As soon as it is overdue,
+    /// the job is shown to wait for `dependency`.
+    pub(crate) async fn answer<T>(
+        &mut self,
+        dependency: Dependency,
+        limit: Duration,
+        call: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut call = pin!(within(limit, call));
+        if let Some(answer) = within(OVERDUE_AFTER, call.as_mut()).await {
+            return answer;
+        }
+        self.show(dependency);
+        call.await
+    }
+
     /// `dependency` failed: says so when it begins, and waits.
     pub(crate) async fn failed(&mut self, dependency: Dependency, error: &Error) {
-        let known = self.trouble.as_ref().map(|trouble| trouble.dependency);
-        if known != Some(dependency) {
+        let trouble = self.show(dependency);
+        if !mem::replace(&mut trouble.logged, true) {
             let source = std::error::Error::source(error).map(ToString::to_string);
             tracing::warn!(?dependency, %error, source, "persisting waits and tries again");
-            self.trouble = Some(Trouble::new(&self.context, dependency));
         }
         self.backoff.wait().await;
     }
 
+    fn show(&mut self, dependency: Dependency) -> &mut Trouble {
+        let known = self.trouble.take().filter(|trouble| trouble.dependency == dependency);
+        let trouble = known.unwrap_or_else(|| Trouble::new(&self.context, dependency));
+        self.trouble.insert(trouble)
+    }
+
     /// What failed works again.
     pub(crate) fn recovered(&mut self) {
-        if let Some(Trouble { dependency, .. }) = &self.trouble {
-            tracing::info!(?dependency, "persisting goes on");
-            self.trouble = None;
+        if let Some(trouble) = self.trouble.take()
+            && trouble.logged
+        {
+            tracing::info!(dependency = ?trouble.dependency, "persisting goes on");
         }
         self.backoff = Backoff::new(&self.context.config, &self.context.deps.randomness);
     }

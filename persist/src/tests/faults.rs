@@ -142,6 +142,21 @@ async fn a_catalog_that_takes_nothing_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_catalog_that_hangs_is_shown_long_before_it_is_given_up() {
+    let world = world(17, &[]).await;
+    let handle = world.handle(&config(1)).await;
+    world.catalog.hang();
+    let receipt = handle.enqueue(job(1), Demand::Request).await;
+    // The call itself is given up after five minutes, for which nothing here would wait.
+    until(|| handle.state().retrying_catalog == 1).await;
+    world.catalog.release();
+    committed(receipt).await;
+    assert_eq!((handle.state().retrying_catalog, handle.state().job_failures), (0, 0));
+    world.check_ranges(&[1]);
+    world.check_files().await;
+}
+
+#[tokio::test]
 async fn a_catalog_that_hangs_is_asked_again_and_commits_once() {
     let world = world(14, &[]).await;
     let config = Config { attempt_timeout: Duration::from_millis(20), ..config(1) };
