@@ -189,6 +189,13 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
     /// Goes on if the disk has room for the ballast and a whole segment. That is the low-water
     /// mark: freeing the ballast alone does not reach it, so what it freed is left to persisting.
     /// The next look comes after `interval`, if it comes to one.
+    ///
+    /// To look is to write: only blocks that were written can be had for certain. So for a moment the
+    /// look takes what room there is. None of it is missing to an acknowledged write: its blocks were
+    /// written before its fdatasync returned, and nothing is appended meanwhile, because the thread
+    /// that looks is the one that appends. A file that is being persisted may lack it: that upload
+    /// fails, and is made again under another name after a backoff of its own. It costs time, and
+    /// not for ever: looks become rare, and each ends by giving the room back.
     fn probe(&mut self, interval: Duration) {
         if !self.room.is_disk_full() {
             return;
