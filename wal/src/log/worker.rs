@@ -195,7 +195,7 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
     /// written before its fdatasync returned, and nothing is appended meanwhile, because the thread
     /// that looks is the one that appends. A file that is being persisted may lack it: that upload
     /// fails, and is made again under another name after a backoff of its own. It costs time, and
-    /// not for ever: looks become rare, and each ends by giving the room back.
+    /// not for ever: looks become rare, and one that finds too little gives it back at once.
     fn probe(&mut self, interval: Duration) {
         if !self.room.is_disk_full() {
             return;
