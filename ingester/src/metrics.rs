@@ -125,8 +125,13 @@ impl Collector for StateCollector {
         let size = self.tree.size();
         let log = self.log.state();
         let partitions = self.tree.partition_count() as u64;
-        let gauges: [(&str, &str, u64); 11] = [
+        let gauges: [(&str, &str, u64); 12] = [
             ("forebay_memory_budget_bytes", "The memory budget", self.budget.limit()),
+            (
+                "forebay_memory_high_water_bytes",
+                "The most accounted memory since the start",
+                self.budget.high_water(),
+            ),
             ("forebay_buffer_rows", "Rows that are in no file yet", size.rows),
             ("forebay_buffer_unsealed_bytes", "Bytes of rows not sealed", size.unsealed_bytes),
             ("forebay_buffer_sealed_bytes", "Bytes on their way to files", size.sealed_bytes),

@@ -46,6 +46,8 @@ pub struct MemoryBudget {
     limit: u64,
     used: [AtomicU64; MemoryOwner::ALL.len()],
     total: AtomicU64,
+    /// The most that `total` ever was.
+    high_water: AtomicU64,
     /// What requests may grow to, the buffer included.
     writes_max: AtomicU64,
     on_release: RwLock<Option<ReleaseListener>>,
@@ -58,6 +60,7 @@ impl MemoryBudget {
             limit,
             used: Default::default(),
             total: AtomicU64::new(0),
+            high_water: AtomicU64::new(0),
             writes_max: AtomicU64::new(limit),
             on_release: RwLock::new(None),
         })
@@ -76,6 +79,11 @@ impl MemoryBudget {
     /// The bytes that all owners hold.
     pub fn used(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that all owners ever held at once.
+    pub fn high_water(&self) -> u64 {
+        self.high_water.load(Ordering::Relaxed)
     }
 
     /// The bytes that `owner` holds.
@@ -108,8 +116,8 @@ impl MemoryBudget {
     /// Accounts for `bytes` that are there already, over the limit if need be: replay and persist
     /// never wait for memory that only they can free.
     pub fn reserve_anyway(self: &Arc<Self>, owner: MemoryOwner, bytes: u64) -> Reservation {
-        self.total.fetch_add(bytes, Ordering::Relaxed);
-        self.used[owner as usize].fetch_add(bytes, Ordering::Relaxed);
+        let before = self.total.fetch_add(bytes, Ordering::Relaxed);
+        self.note_taken(owner, before, bytes);
         Reservation { budget: Arc::clone(self), owner, bytes }
     }
 
@@ -121,10 +129,19 @@ impl MemoryBudget {
         let taken = self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |total| {
             total.checked_add(bytes).filter(|sum| *sum <= self.limit)
         });
-        if taken.is_ok() {
-            self.used[owner as usize].fetch_add(bytes, Ordering::Relaxed);
+        if let Ok(before) = taken {
+            self.note_taken(owner, before, bytes);
         }
         taken.is_ok()
+    }
+
+    fn note_taken(&self, owner: MemoryOwner, total_before: u64, bytes: u64) {
+        self.used[owner as usize].fetch_add(bytes, Ordering::Relaxed);
+        let total = total_before + bytes;
+        // Most are below it, and need not write what all share.
+        if total > self.high_water() {
+            self.high_water.fetch_max(total, Ordering::Relaxed);
+        }
     }
 
     /// Requests that ask at once may pass it together by a step each; the limit itself holds.
@@ -270,7 +287,9 @@ mod tests {
         assert!(!first.try_grow(1));
         assert!(!first.try_grow(u64::MAX), "a sum over u64 is refused, not wrapped");
         drop(first);
-        assert_eq!(budget.used(), 0);
+        assert_eq!((budget.used(), budget.high_water()), (0, 100));
+        drop(budget.reserve_anyway(MemoryOwner::Persist, 101));
+        assert_eq!((budget.used(), budget.high_water()), (0, 101), "what is over it shows, too");
     }
 
     #[test]

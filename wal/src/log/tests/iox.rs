@@ -219,11 +219,14 @@ fn iox_w9_a_dropped_segment_stays_dropped_and_one_that_is_there_is_not_forgotten
     }
     let sealed = log.running.state().sealed;
     log.running.drop_through(sealed[0].seq).expect("dropped");
-    let cut = machine.disk.after(Cut::PowerInOrder, &SeededRandomness::new(0));
-    let again = Machine::with(cut, small());
     let last = sealed[0].lsns.map(LsnRange::last).expect("a frame");
-    let recovery = again.recover(Vouched::by_snapshot(last)).expect("it recovers");
-    assert_eq!(recovery.segments()[0].seq, sealed[1].seq);
+    for seed in 0..16 {
+        let cut = if seed % 2 == 0 { Cut::PowerInOrder } else { Cut::PowerAnyOrder };
+        let disk = machine.disk.after(cut, &SeededRandomness::new(seed));
+        let recovery = Machine::with(disk, small()).recover(Vouched::by_snapshot(last));
+        let recovery = recovery.expect("it recovers");
+        assert_eq!(recovery.segments()[0].seq, sealed[1].seq, "seed {seed}");
+    }
     // A removal that fails leaves the entry, and can be repeated.
     machine.disk.die_at_call(1);
     assert!(log.running.drop_through(sealed[1].seq).is_err());
