@@ -29,6 +29,7 @@ mod persisting;
 mod published;
 mod publisher;
 mod replay;
+mod retry_after;
 mod schema_commit;
 mod state;
 mod wal_appender;

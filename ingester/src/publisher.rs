@@ -12,9 +12,9 @@ use types::fault::{self, Bug, Point};
 use types::seam::{DmlError, DurableBatch, Publish};
 use wal::{CommitObserver, CommittedFrame, Group, SealedSegment};
 
-use crate::dml_sink::admission::retry::RetryTimes;
 use crate::metrics::WalMetrics;
 use crate::published::PublishedLsn;
+use crate::retry_after::RetryAfter;
 use crate::wal_appender::{PendingWrite, refusal};
 use crate::wal_tracker::WalTracker;
 
@@ -33,7 +33,7 @@ pub(crate) struct Publisher<P> {
     pub(crate) sealed: Arc<dyn SegmentSealed>,
     pub(crate) metrics: Arc<WalMetrics>,
     /// Tells those whom the full disk met in the queue when to come back.
-    pub(crate) retry: RetryTimes,
+    pub(crate) retry: RetryAfter,
     /// Answers that wait for the disk, where what is not durable yet is published by mistake.
     pub(crate) held: Vec<Answer>,
 }
@@ -94,7 +94,7 @@ impl<P: Publish + 'static> CommitObserver<PendingWrite> for Publisher<P> {
     }
 
     fn refused(&mut self, write: PendingWrite, error: &wal::Error) {
-        let _ = write.done.send(Err(refusal(error, self.retry.soon())));
+        let _ = write.done.send(Err(refusal(error, &self.retry)));
     }
 
     fn sealed(&mut self, segment: &SealedSegment) {

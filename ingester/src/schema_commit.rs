@@ -8,15 +8,15 @@ use types::effect::Randomness;
 use types::seam::{DmlError, Rejection};
 use types::{ErrorKind, SchemaChange};
 
-use crate::dml_sink::admission::retry::RetryTimes;
 use crate::dml_sink::wal_sink::SchemaCommit;
+use crate::retry_after::RetryAfter;
 
 /// Commits to the catalog.
 #[derive(Debug)]
 pub(crate) struct CatalogSchemaCommit {
     pub(crate) catalog: Arc<dyn CatalogWrite>,
     pub(crate) randomness: Arc<dyn Randomness>,
-    pub(crate) retry: RetryTimes,
+    pub(crate) retry: RetryAfter,
 }
 
 #[async_trait]
@@ -30,7 +30,7 @@ impl SchemaCommit for CatalogSchemaCommit {
 
 /// What a client is told. Nothing was appended yet, so even a commit of unknown outcome keeps
 /// nothing of the write but perhaps an empty column.
-fn refusal(error: &catalog::Error, retry: &RetryTimes) -> DmlError {
+fn refusal(error: &catalog::Error, retry: &RetryAfter) -> DmlError {
     let reason = error.to_string();
     match error {
         catalog::Error::SchemaConflict { .. } => DmlError::SchemaChanged,
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_limit_of_names_a_command_too_long_and_a_column_that_clashes_are_told_apart() {
         let clock = Arc::new(ManualClock::default());
-        let retry = RetryTimes::new(clock, Arc::new(SeededRandomness::new(1)));
+        let retry = RetryAfter::new(clock, Arc::new(SeededRandomness::new(1)));
         let of = |limit| catalog::Error::Limit { limit, max: 7, table: None };
         let clash = catalog::Error::ColumnConflict {
             table: TableName::new("t").expect("a good name"),
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn those_whom_a_busy_catalog_refuses_do_not_come_back_all_at_once() {
         let clock = Arc::new(ManualClock::default());
-        let retry = RetryTimes::new(clock, Arc::new(SeededRandomness::new(1)));
+        let retry = RetryAfter::new(clock, Arc::new(SeededRandomness::new(1)));
         let busy = catalog::Error::Busy { reason: "the disk is full".to_owned() };
         let told = |_| match refusal(&busy, &retry) {
             DmlError::Busy { retry_after, .. } => retry_after.as_secs(),

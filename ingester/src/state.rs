@@ -2,16 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use types::seam::{DmlError, QueryError};
-
-use crate::buffer_tree::Serving;
-
-/// When a client should come back, until somebody who knows better says so.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How far the replay is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,21 +114,27 @@ impl IngestState {
         let _ = self.phase.subscribe().wait_for(draining).await;
     }
 
-    /// Lets a write in, or says why not. The guard is held until the write has ended.
-    pub(crate) fn begin_write(state: &Arc<Self>) -> Result<WriteUnderWay, DmlError> {
+    /// Lets a write in, or says what is in its way. The guard is held until the write has ended.
+    pub(crate) fn begin_write(state: &Arc<Self>) -> Result<WriteUnderWay, Phase> {
         // Counted first: a shutdown that does not see this write is one that this write sees.
         *state.under_way.lock() += 1;
         let guard = WriteUnderWay(Arc::clone(state));
         state.check_writing().map(|()| guard)
     }
 
-    pub(crate) fn check_writing(&self) -> Result<(), DmlError> {
+    /// Whether writes are taken, or the phase that is in their way.
+    pub(crate) fn check_writing(&self) -> Result<(), Phase> {
         match self.phase() {
             Phase::Ready => Ok(()),
-            other => Err(DmlError::Busy {
-                reason: format!("this node takes no writes: {other}"),
-                retry_after: RETRY_AFTER,
-            }),
+            other => Err(other),
+        }
+    }
+
+    /// Whether queries are answered, or the phase that is in their way.
+    pub(crate) fn check_serving(&self) -> Result<(), Phase> {
+        match self.phase() {
+            Phase::Ready | Phase::Draining { complete: true } => Ok(()),
+            other => Err(other),
         }
     }
 
@@ -147,18 +146,6 @@ impl IngestState {
                 return;
             }
             notified.await;
-        }
-    }
-}
-
-impl Serving for IngestState {
-    fn check_serving(&self) -> Result<(), QueryError> {
-        match self.phase() {
-            Phase::Ready | Phase::Draining { complete: true } => Ok(()),
-            other => Err(QueryError::NotReady {
-                reason: format!("this node answers no queries: {other}"),
-                retry_after: RETRY_AFTER,
-            }),
         }
     }
 }

@@ -3,14 +3,12 @@
 use std::fmt::Debug;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use types::seam::{DmlError, Rejection};
-use types::{BatchId, DatabaseRef, Lsn, PartitionBatch, Reservation};
+use types::{BatchId, DatabaseRef, ErrorKind, Lsn, PartitionBatch, Reservation};
 
-use crate::dml_sink::admission::emptying::Emptying;
-use crate::dml_sink::admission::retry::RetryTimes;
+use crate::retry_after::RetryAfter;
 
 /// A write on its way to the disk, with all that its publication needs.
 #[derive(Debug)]
@@ -71,35 +69,16 @@ pub(crate) trait WalAppender: Debug + Send + Sync {
 pub(crate) struct LogAppender {
     log: wal::LogHandle<PendingWrite>,
     config: wal::Config,
-    room: LogRoom,
+    retry: RetryAfter,
 }
 
 impl LogAppender {
     pub(crate) fn new(
         log: wal::LogHandle<PendingWrite>,
         config: wal::Config,
-        retry: RetryTimes,
+        retry: RetryAfter,
     ) -> Self {
-        Self { log, config, room: LogRoom(Emptying::new(retry)) }
-    }
-}
-
-/// Watches how a full log empties.
-#[derive(Debug)]
-struct LogRoom(Emptying);
-
-impl LogRoom {
-    /// What a client is told for whom there is no room.
-    fn refusal(&self, error: &wal::Error) -> DmlError {
-        let retry_after = match error {
-            wal::Error::LogFull { used, max, wanted } => {
-                let excess = used.saturating_add(*wanted).saturating_sub(*max);
-                self.0.after_losing(*used, excess)
-            }
-            // The log looks for room again every few seconds.
-            _ => self.0.soon(),
-        };
-        refusal(error, retry_after)
+        Self { log, config, retry }
     }
 }
 
@@ -120,9 +99,9 @@ impl WalAppender for LogAppender {
     ) -> Result<PreparedFrame, DmlError> {
         let raw = types::write::codec::encode_body(database, batches);
         let encoded = wal::Body::encode(raw, &self.config);
-        let body = encoded.map_err(|error| self.room.refusal(&error))?;
+        let body = encoded.map_err(|error| refusal(&error, &self.retry))?;
         let space = self.log.reserve(body.frame_len());
-        let space = space.map_err(|error| self.room.refusal(&error))?;
+        let space = space.map_err(|error| refusal(&error, &self.retry))?;
         Ok(PreparedFrame { body, space })
     }
 
@@ -139,14 +118,21 @@ impl WalAppender for LogAppender {
         let PreparedFrame { body, space } = prepared;
         let batches = write.batch_count();
         let append = wal::Append { body, batches, batch_id, payload: write, space };
-        self.log.append(append).map_err(|(error, _)| self.room.refusal(&error))
+        self.log.append(append).map_err(|(error, _)| refusal(&error, &self.retry))
     }
 }
 
 /// What a client is told of an append of which nothing was kept, and when to come back if that can
 /// help.
-pub(crate) fn refusal(error: &wal::Error, retry_after: Duration) -> DmlError {
-    use types::ErrorKind;
+pub(crate) fn refusal(error: &wal::Error, retry: &RetryAfter) -> DmlError {
+    let retry_after = match error {
+        wal::Error::LogFull { used, max, wanted } => {
+            let excess = used.saturating_add(*wanted).saturating_sub(*max);
+            retry.after_shrinking(*used, excess)
+        }
+        // The log looks for room again every few seconds.
+        _ => retry.soon(),
+    };
     let reason = error.to_string();
     if matches!(error, wal::Error::FrameTooLarge { .. }) {
         return DmlError::Rejected { why: Rejection::TooLarge, reason };
@@ -161,13 +147,22 @@ pub(crate) fn refusal(error: &wal::Error, retry_after: Duration) -> DmlError {
 
 #[cfg(test)]
 mod tests {
-    use types::effect::{Clock, ManualClock, SeededRandomness};
+    use std::time::Duration;
+
+    use types::effect::{ManualClock, SeededRandomness};
 
     use super::*;
 
+    fn retry() -> (Arc<ManualClock>, RetryAfter) {
+        let clock = Arc::new(ManualClock::default());
+        let randomness = Arc::new(SeededRandomness::new(1));
+        (Arc::clone(&clock), RetryAfter::new(clock, randomness))
+    }
+
     #[test]
     fn what_no_frame_can_hold_is_too_large_and_what_is_done_wrong_here_is_our_fault() {
-        let told = |error: &wal::Error| refusal(error, Duration::from_secs(7));
+        let (_, retry) = retry();
+        let told = |error: &wal::Error| refusal(error, &retry);
         let too_large = told(&wal::Error::FrameTooLarge { raw_len: 2, max: 1 });
         assert!(
             matches!(too_large, DmlError::Rejected { why: Rejection::TooLarge, .. }),
@@ -179,12 +174,9 @@ mod tests {
 
     #[test]
     fn a_full_log_says_when_enough_of_it_will_have_been_dropped() {
-        let clock = Arc::new(ManualClock::default());
-        let randomness = Arc::new(SeededRandomness::new(1));
-        let retry = RetryTimes::new(Arc::clone(&clock) as Arc<dyn Clock>, randomness);
-        let room = LogRoom(Emptying::new(retry));
+        let (clock, retry) = retry();
         let seconds = |used, wanted| {
-            let refused = room.refusal(&wal::Error::LogFull { used, max: 500, wanted });
+            let refused = refusal(&wal::Error::LogFull { used, max: 500, wanted }, &retry);
             let DmlError::Busy { retry_after, .. } = refused else {
                 panic!("it may have room later: {refused}");
             };

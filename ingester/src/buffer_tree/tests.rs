@@ -13,10 +13,9 @@ use types::{
 };
 
 use super::{
-    BufferLimits, BufferQueryExec, BufferTree, HotPartitionObserver, Partition, SealedSet,
+    BufferLimits, BufferQueryExec, BufferTree, HotPartitionObserver, Partition, SealedSet, Serving,
 };
 use crate::published::PublishedLsn;
-use crate::state::IngestState;
 use crate::tests::fixture::{database, rows, table};
 
 const ROWS: usize = 2_000;
@@ -28,6 +27,16 @@ struct Hot(Mutex<Vec<LsnRange>>);
 impl HotPartitionObserver for Hot {
     fn sealed_hot(&self, _partition: &Arc<Partition>, sealed: SealedSet) {
         self.0.lock().push(sealed.lsns);
+    }
+}
+
+/// Answers queries.
+#[derive(Debug)]
+struct Ready;
+
+impl Serving for Ready {
+    fn check_serving(&self) -> Result<(), QueryError> {
+        Ok(())
     }
 }
 
@@ -47,11 +56,9 @@ impl Fixture {
         let budget = MemoryBudget::new(1 << 30);
         let memory = Arc::clone(&budget);
         let tree = Arc::new(BufferTree::new(limits, observer, clock, memory));
-        let state = Arc::new(IngestState::new());
-        state.ready();
         let queries = BufferQueryExec::new(
             Arc::clone(&tree),
-            state,
+            Arc::new(Ready),
             PublishedLsn::new(Lsn::ZERO),
             (LogId::default(), Epoch::ZERO),
         );

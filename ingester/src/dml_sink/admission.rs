@@ -1,9 +1,5 @@
 //! Lets writes in: only while this node takes them, and only with memory reserved.
 
-mod drain_rate;
-pub(crate) mod emptying;
-pub(crate) mod retry;
-
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,8 +12,8 @@ use types::effect::{Clock, Randomness};
 use types::seam::{DmlError, DmlSink, MemoryGate, QueryError};
 use types::{MemoryBudget, MemoryOwner, Position, Reservation, Write};
 
-use self::retry::RetryTimes;
 use crate::buffer_tree::Serving;
+use crate::retry_after::RetryAfter;
 use crate::state::{IngestState, Phase};
 
 /// Whether memory and hot partitions find no permit to be persisted.
@@ -56,7 +52,7 @@ impl<S> Admission<S> {
 impl<S: DmlSink + 'static> DmlSink for Admission<S> {
     async fn apply(&self, write: Write) -> Result<Position, DmlError> {
         let begun = IngestState::begin_write(&self.gate.state);
-        let under_way = begun.map_err(|refusal| self.gate.told_when(refusal))?;
+        let under_way = begun.map_err(|phase| self.gate.takes_no_writes(phase))?;
         let inner = Arc::clone(&self.inner);
         // A task of its own: a request that is dropped must not stop between two steps.
         let applied = tokio::spawn(async move {
@@ -76,7 +72,7 @@ pub(crate) struct Gate {
     budget: Arc<MemoryBudget>,
     saturation: Arc<dyn Saturation>,
     limits: AdmissionLimits,
-    retry: Arc<RetryTimes>,
+    retry: Arc<RetryAfter>,
     released: Arc<Notify>,
     /// Held by the request that is next; the others wait for it in the order in which they came.
     turn: Mutex<()>,
@@ -97,13 +93,13 @@ impl Gate {
         randomness: Arc<dyn Randomness>,
     ) -> Self {
         let released = Arc::new(Notify::new());
-        let retry = Arc::new(RetryTimes::new(clock, randomness));
-        let (announce, times) = (Arc::clone(&released), Arc::clone(&retry));
+        let retry = Arc::new(RetryAfter::new(clock, randomness));
+        let (announce, hears) = (Arc::clone(&released), Arc::clone(&retry));
         budget.on_release(move |owner, bytes| {
             // All that is written comes to the buffer and leaves it when it is persisted. What
             // requests give back counts for nothing: many have only just taken it, to be refused.
             if owner == MemoryOwner::Buffer {
-                times.freed(bytes);
+                hears.freed(bytes);
             }
             announce.notify_waiters();
         });
@@ -200,37 +196,18 @@ impl Gate {
         DmlError::Busy { reason: reason.to_owned(), retry_after: self.retry_after(bytes) }
     }
 
-    /// Says of a node that takes no writes when it may take some.
-    fn check_writing(&self) -> Result<(), DmlError> {
-        self.state.check_writing().map_err(|refusal| self.told_when(refusal))
-    }
-
-    /// The refusal of a node that takes no writes, with the time at which it may take some.
-    fn told_when(&self, refusal: DmlError) -> DmlError {
-        match refusal {
-            DmlError::Busy { reason, .. } => {
-                DmlError::Busy { reason, retry_after: self.when_ready() }
-            }
-            other => other,
-        }
-    }
-
-    /// When a node that does something else may take writes and answer queries.
-    fn when_ready(&self) -> Duration {
-        match self.state.phase() {
-            Phase::Replaying(progress) => self.retry.after_replaying(progress),
-            _ => self.retry.soon(),
-        }
+    /// The refusal of a write, with the time at which the node may take some.
+    fn takes_no_writes(&self, phase: Phase) -> DmlError {
+        let reason = format!("this node takes no writes: {phase}");
+        DmlError::Busy { reason, retry_after: self.retry.when_ready(phase) }
     }
 }
 
 impl Serving for Gate {
     fn check_serving(&self) -> Result<(), QueryError> {
-        self.state.check_serving().map_err(|refusal| match refusal {
-            QueryError::NotReady { reason, .. } => {
-                QueryError::NotReady { reason, retry_after: self.when_ready() }
-            }
-            other => other,
+        self.state.check_serving().map_err(|phase| QueryError::NotReady {
+            reason: format!("this node answers no queries: {phase}"),
+            retry_after: self.retry.when_ready(phase),
         })
     }
 }
@@ -255,7 +232,7 @@ impl Drop for Wanted<'_> {
 #[async_trait]
 impl MemoryGate for Gate {
     async fn reserve(&self, bytes: u64) -> Result<Reservation, DmlError> {
-        self.check_writing()?;
+        self.state.check_writing().map_err(|phase| self.takes_no_writes(phase))?;
         if bytes > self.open_bytes() {
             // It would hold up those behind it for what cannot come while persisting is saturated.
             return Err(self.busy(bytes));

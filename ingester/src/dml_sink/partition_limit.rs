@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use types::seam::{DmlError, DmlSink, Rejection};
 use types::{Position, Write};
 
-use super::admission::emptying::Emptying;
-use super::admission::retry::RetryTimes;
 use crate::buffer_tree::BufferTree;
+use crate::retry_after::RetryAfter;
 
 /// Decorates a sink: refuses writes that would begin more partitions than may be buffered.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(crate) struct PartitionLimit<S> {
     inner: S,
     tree: Arc<BufferTree>,
     partitions_max: usize,
-    emptying: Emptying,
+    retry: RetryAfter,
 }
 
 impl<S> PartitionLimit<S> {
@@ -24,9 +23,9 @@ impl<S> PartitionLimit<S> {
         inner: S,
         tree: Arc<BufferTree>,
         partitions_max: usize,
-        retry: RetryTimes,
+        retry: RetryAfter,
     ) -> Self {
-        Self { inner, tree, partitions_max, emptying: Emptying::new(retry) }
+        Self { inner, tree, partitions_max, retry }
     }
 
     /// Writes that are checked at the same time may pass the limit together; each by no more than
@@ -59,7 +58,7 @@ impl<S> PartitionLimit<S> {
         let excess = (buffered + begun).saturating_sub(max);
         Err(DmlError::Busy {
             reason: format!("there would be more than the limit of {max} buffered partitions"),
-            retry_after: self.emptying.after_losing(buffered as u64, excess as u64),
+            retry_after: self.retry.after_shrinking(buffered as u64, excess as u64),
         })
     }
 }

@@ -18,7 +18,6 @@ use super::endless::{Endless, task};
 use super::{Failure, Node};
 use crate::buffer_tree::{BufferLimits, BufferQueryExec, BufferTree, Serving};
 use crate::config::Config;
-use crate::dml_sink::admission::retry::RetryTimes;
 use crate::dml_sink::admission::{Admission, AdmissionLimits, Gate, Saturation};
 use crate::dml_sink::partition_limit::PartitionLimit;
 use crate::dml_sink::wal_sink::{Encoder, WalSink};
@@ -35,6 +34,7 @@ use crate::persisting::triggers::{self, Rotator};
 use crate::published::PublishedLsn;
 use crate::publisher::Publisher;
 use crate::replay::{Pace, Replay, ReplayMemory, ReplaySummary};
+use crate::retry_after::RetryAfter;
 use crate::schema_commit::CatalogSchemaCommit;
 use crate::state::IngestState;
 use crate::wal_appender::LogAppender;
@@ -190,7 +190,7 @@ impl Parts {
             published: self.published.clone(),
             sealed: Arc::new(self.dropper.clone()),
             metrics: self.metrics,
-            retry: retry_times(&self.deps),
+            retry: retry_after(&self.deps),
             held: Vec::new(),
         };
         let log = recovery.start(epoch, publisher)?;
@@ -292,9 +292,9 @@ impl Parts {
         let schema = Arc::new(CatalogSchemaCommit {
             catalog: Arc::clone(&self.deps.catalog),
             randomness: Arc::clone(&self.deps.randomness),
-            retry: retry_times(&self.deps),
+            retry: retry_after(&self.deps),
         });
-        let appender = LogAppender::new(log.clone(), config.wal, retry_times(&self.deps));
+        let appender = LogAppender::new(log.clone(), config.wal, retry_after(&self.deps));
         let gate = Arc::clone(&self.gate);
         let encoder = Encoder { pool: Arc::clone(&self.deps.pool), gate };
         let wal_sink = WalSink::new(Arc::new(appender), schema, encoder, (id, epoch));
@@ -302,7 +302,7 @@ impl Parts {
             wal_sink,
             Arc::clone(&self.tree),
             config.buffered_partitions_max,
-            retry_times(&self.deps),
+            retry_after(&self.deps),
         );
         let pool = self.deps.pool;
         let serving: Arc<dyn Serving> = Arc::clone(&self.gate) as Arc<dyn Serving>;
@@ -360,9 +360,9 @@ fn admission_limits(config: &Config, memory: &MemoryBudget) -> AdmissionLimits {
     AdmissionLimits { open_bytes, saturated_bytes: open_bytes / 2, wait: config.admission_wait }
 }
 
-/// Times of their own for something that fills up by itself.
-fn retry_times(deps: &Deps) -> RetryTimes {
-    RetryTimes::new(Arc::clone(&deps.clock), Arc::clone(&deps.randomness))
+/// One of its own for something that fills up by itself.
+fn retry_after(deps: &Deps) -> RetryAfter {
+    RetryAfter::new(Arc::clone(&deps.clock), Arc::clone(&deps.randomness))
 }
 
 /// Replays, and opens the node for writes and queries if that succeeds.
