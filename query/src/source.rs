@@ -3,7 +3,6 @@
 //! Each source is sorted by the partition's key and has each point once, or is made so when it is
 //! opened; all that is left is to bring the sources together.
 
-mod own_rows;
 mod parquet_file;
 mod quarantine;
 mod rows_of_version;

@@ -9,7 +9,6 @@ use types::batch::merge::MergeError;
 use types::effect::Pool;
 use types::{Batch, Chunk, SharedReservation, SortKey, batch};
 
-use super::own_rows::own_rows;
 use super::{BATCH_ROWS, BatchStream};
 use crate::error::Error;
 use crate::on_pool::on_pool;
@@ -84,7 +83,7 @@ impl Sorted {
         let starts = (0..self.rows()).step_by(BATCH_ROWS);
         let ranges = starts.map(move |start| {
             let end = self.rows().min(start + BATCH_ROWS);
-            own_rows(&self.batch, &(start..end), &columns).map_err(Error::from)
+            self.batch.rows_to_arrow(&(start..end), &columns).map_err(Error::from)
         });
         stream::iter(ranges).boxed()
     }
