@@ -19,23 +19,19 @@ mod replay;
 mod thread;
 mod worker;
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 
 use async_trait::async_trait;
-use tokio::sync::{oneshot, watch};
-use types::CatalogVersion;
+use tokio::sync::oneshot;
 use types::effect::{Threads, receive};
 
 use crate::command::Command;
 use crate::config::Config;
 use crate::error::{Error, Limit};
-use crate::published::Published;
-use crate::read::CatalogRead;
+use crate::published::{LocalCatalog, Published};
 use crate::record;
-use crate::snapshot::Snapshot;
 use crate::write::{CatalogWrite, Committed};
 use batch::Pending;
 use worker::{Request, Worker};
@@ -43,6 +39,7 @@ use worker::{Request, Worker};
 /// The catalog in a directory of its own, behind a lock.
 ///
 /// Dropped without [`close`](Self::close) it ends as in a crash, only more politely.
+#[derive(Debug)]
 pub struct EmbeddedCatalog {
     /// Unbounded: each caller waits for its one command, and callers are bounded where they come
     /// from, by the memory of requests and the permits of persist jobs.
@@ -85,26 +82,9 @@ impl EmbeddedCatalog {
     }
 }
 
-impl fmt::Debug for EmbeddedCatalog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.published.snapshot().version();
-        f.debug_struct("EmbeddedCatalog").field("version", &version).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl CatalogRead for EmbeddedCatalog {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self.published.snapshot()
-    }
-
-    async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
-        // All commands go through this process, and are published before they are answered.
-        Ok(self.snapshot())
-    }
-
-    fn watch(&self) -> watch::Receiver<CatalogVersion> {
-        self.published.watch()
+impl LocalCatalog for EmbeddedCatalog {
+    fn published(&self) -> &Published {
+        &self.published
     }
 }
 

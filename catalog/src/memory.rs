@@ -1,18 +1,15 @@
 //! A catalog in memory, for tests: the same state machine, no log, faults on demand.
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use types::CatalogVersion;
 
 use crate::command::Command;
 use crate::config::Limits;
 use crate::error::Error;
-use crate::published::Published;
-use crate::read::CatalogRead;
+use crate::published::{LocalCatalog, Published};
 use crate::snapshot::Snapshot;
 use crate::write::{CatalogWrite, Committed};
 
@@ -21,6 +18,7 @@ use crate::write::{CatalogWrite, Committed};
 /// Faults: [`refuse_next`](Self::refuse_next), [`lose_replies`](Self::lose_replies),
 /// [`hang`](Self::hang). They are taken in this order: a command that hangs is refused or loses its
 /// reply only when it is released.
+#[derive(Debug)]
 pub struct MemoryCatalog {
     limits: Limits,
     published: Published,
@@ -92,25 +90,9 @@ impl Default for MemoryCatalog {
     }
 }
 
-impl fmt::Debug for MemoryCatalog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = self.published.snapshot().version();
-        f.debug_struct("MemoryCatalog").field("version", &version).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl CatalogRead for MemoryCatalog {
-    fn snapshot(&self) -> Arc<Snapshot> {
-        self.published.snapshot()
-    }
-
-    async fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
-        Ok(self.snapshot())
-    }
-
-    fn watch(&self) -> watch::Receiver<CatalogVersion> {
-        self.published.watch()
+impl LocalCatalog for MemoryCatalog {
+    fn published(&self) -> &Published {
+        &self.published
     }
 }
 
