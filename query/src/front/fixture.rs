@@ -1,10 +1,13 @@
 //! An engine over a catalog and a buffer in memory, for the tests of the front ends.
 
+// The buffer of the tests of reading.
+#[path = "../../tests/reading/buffer.rs"]
+mod buffer;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use catalog::{
     Action, AddFile, BlockChecksums, CatalogWrite, Command, FileKind, MemoryCatalog, NewFile,
     SortKeyChange,
@@ -14,14 +17,14 @@ use types::batch::{BatchBuilder, FieldValue, TagSetBuilder};
 use types::effect::{InPlace, ManualClock, SeededRandomness};
 use types::partition::DAY_NS;
 use types::schema::TableChange;
-use types::seam::{PartitionRef, QueryError, QueryExec, QueryReader, TableReader};
 use types::{
     CatalogVersion, Chunk, ColumnDef, ColumnKind, ColumnName, DatabaseId, DatabaseName,
-    DatabaseRef, Epoch, FieldType, FileId, LogId, Lsn, LsnRange, MemoryBudget, PartitionId,
-    PartitionKey, Position, RequestId, SchemaChange, SharedReservation, SortKey, TableId,
-    TableName, TableRef, Term,
+    DatabaseRef, Epoch, FieldType, FileId, LogId, Lsn, LsnRange, MemoryBudget, PartitionKey,
+    Position, RequestId, SchemaChange, SharedReservation, SortKey, TableId, TableName, TableRef,
+    Term,
 };
 
+use self::buffer::FakeBuffer;
 use crate::config::{Config, Deps};
 use crate::engine::QueryEngine;
 
@@ -39,8 +42,7 @@ pub(crate) struct Fixture {
     pub(crate) engine: QueryEngine,
     pub(crate) catalog: Arc<MemoryCatalog>,
     pub(crate) clock: Arc<ManualClock>,
-    /// Each query that is registered with the buffer has a clone of it.
-    registered: Arc<()>,
+    buffer: FakeBuffer,
 }
 
 impl Fixture {
@@ -65,16 +67,14 @@ impl Fixture {
         apply(&catalog, Action::ChangeSchema(change)).await;
         apply(&catalog, Action::OpenLog { log: LOG, epoch: EPOCH }).await;
         let clock = Arc::new(ManualClock::at(TIME));
-        let registered = Arc::new(());
-        let buffer = Buffer { chunks: Arc::new(chunks()), registered: Arc::clone(&registered) };
-        let engine = engine(Arc::clone(&catalog), Arc::clone(&clock), buffer);
-        Self { engine, catalog, clock, registered }
+        let buffer = three_rows();
+        let engine = engine(Arc::clone(&catalog), Arc::clone(&clock), buffer.clone());
+        Self { engine, catalog, clock, buffer }
     }
 
     /// How many queries are registered with the buffer; scans are not counted.
     pub(crate) fn registered(&self) -> usize {
-        // The fixture and the buffer itself have one each.
-        Arc::strong_count(&self.registered) - 2
+        self.buffer.queries()
     }
 
     /// Commits a file that holds LSN 1, as a persist job would, and returns the version.
@@ -116,7 +116,7 @@ async fn apply(catalog: &MemoryCatalog, action: Action) -> CatalogVersion {
     committed.expect("the command is good").version
 }
 
-fn engine(catalog: Arc<MemoryCatalog>, clock: Arc<ManualClock>, buffer: Buffer) -> QueryEngine {
+fn engine(catalog: Arc<MemoryCatalog>, clock: Arc<ManualClock>, buffer: FakeBuffer) -> QueryEngine {
     let one = NonZeroUsize::MIN;
     let config = Config {
         query_timeout: Duration::from_secs(300),
@@ -142,103 +142,24 @@ fn column(name: &str) -> ColumnName {
     ColumnName::new(name).expect("a good name")
 }
 
-/// The rows, each a chunk of its own with the LSN of its place.
-fn chunks() -> Vec<(PartitionRef, Chunk)> {
+/// Three rows, each a chunk of its own with the LSN of its place, for every version but the first.
+fn three_rows() -> FakeBuffer {
+    let buffer = FakeBuffer::new((LOG, EPOCH));
+    buffer.forget_below(CatalogVersion::new(2));
     let rows = [
         (vec![("host", "a")], TIME, ("n", FieldValue::I64(1))),
         (vec![("host", "b")], TIME + 1, ("n", FieldValue::I64(-2))),
         (vec![("host", "a"), ("region", "eu")], TIME + DAY_NS, ("up", FieldValue::Bool(true))),
     ];
-    type Row<'a> = (Vec<(&'a str, &'a str)>, i64, (&'a str, FieldValue<'a>));
-    let chunk = |(at, (mut tags, time, (name, value))): (usize, Row<'_>)| {
+    for (lsn, (mut tags, time, (name, value))) in (1..).map(Lsn::new).zip(rows) {
         let mut builder = BatchBuilder::new();
         let mut tag_set = TagSetBuilder::default();
         let name = column(name);
         let fields = [(&name, value)].into_iter();
         builder.push_row(tag_set.build(&mut tags), time, fields).expect("the row fits");
-        let lsn = Lsn::ZERO.plus(at as u64 + 1);
-        let batch = Arc::new(builder.finish());
-        let key = PartitionKey::of_time(time);
-        let partition = PartitionRef { id: PartitionId::of(TABLE, &key), key };
-        (partition, Chunk { lsns: LsnRange::of(lsn), batch, memory: SharedReservation::default() })
-    };
-    rows.into_iter().enumerate().map(chunk).collect()
-}
-
-/// A buffer that keeps its chunks for every version but the first.
-#[derive(Debug)]
-struct Buffer {
-    chunks: Arc<Vec<(PartitionRef, Chunk)>>,
-    registered: Arc<()>,
-}
-
-#[async_trait]
-impl QueryExec for Buffer {
-    fn register(&self, version: CatalogVersion) -> Result<Arc<dyn QueryReader>, QueryError> {
-        let oldest = CatalogVersion::new(2);
-        if version < oldest {
-            return Err(QueryError::SnapshotTooOld { version, oldest });
-        }
-        let chunks = Arc::clone(&self.chunks);
-        Ok(Arc::new(Reader { version, chunks, _registered: Arc::clone(&self.registered) }))
+        let (lsns, batch) = (LsnRange::of(lsn), Arc::new(builder.finish()));
+        let chunk = Chunk { lsns, batch, memory: SharedReservation::default() };
+        buffer.publish(TABLE, &PartitionKey::of_time(time), chunk);
     }
-
-    fn log(&self) -> (LogId, Epoch) {
-        (LOG, EPOCH)
-    }
-
-    fn published(&self) -> Lsn {
-        Lsn::new(3)
-    }
-
-    async fn wait_for(&self, wanted: Position, _timeout: Duration) -> Result<(), QueryError> {
-        let published = self.published();
-        match wanted.lsn <= published {
-            true => Ok(()),
-            false => Err(QueryError::PositionNotReached { wanted, published }),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Reader {
-    version: CatalogVersion,
-    chunks: Arc<Vec<(PartitionRef, Chunk)>>,
-    _registered: Arc<()>,
-}
-
-impl QueryReader for Reader {
-    fn version(&self) -> CatalogVersion {
-        self.version
-    }
-
-    fn open(&self, table: TableId) -> Arc<dyn TableReader> {
-        assert_eq!(table, TABLE, "the buffer holds one table");
-        let mut partitions: Vec<_> = self.chunks.iter().map(|(found, _)| found.clone()).collect();
-        partitions.dedup();
-        Arc::new(Scan { partitions, chunks: Arc::clone(&self.chunks) })
-    }
-}
-
-#[derive(Debug)]
-struct Scan {
-    partitions: Vec<PartitionRef>,
-    chunks: Arc<Vec<(PartitionRef, Chunk)>>,
-}
-
-impl TableReader for Scan {
-    fn partitions(&self) -> &[PartitionRef] {
-        &self.partitions
-    }
-
-    fn take(
-        &self,
-        partition: PartitionId,
-        in_files: &[LsnRange],
-    ) -> Result<Vec<Chunk>, QueryError> {
-        let chunks = self.chunks.iter().filter(|(of, _)| of.id == partition);
-        let in_file = |chunk: &Chunk| in_files.iter().any(|range| range.covers(chunk.lsns));
-        let chunks = chunks.map(|(_, chunk)| chunk.clone());
-        Ok(chunks.filter(|chunk| !in_file(chunk)).collect())
-    }
+    buffer
 }

@@ -1,5 +1,7 @@
 //! A buffer that does what `QueryExec` promises, and no more.
 
+#![allow(dead_code, reason = "the tests of the front ends have it too; each use a part of it")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ type AtTurn = Box<dyn FnMut(&PartitionKey) + Send>;
 /// The buffer.
 #[derive(Clone)]
 pub(crate) struct FakeBuffer {
-    log: LogId,
+    log: (LogId, Epoch),
     state: Arc<Mutex<State>>,
     at_turn: Arc<Mutex<Option<AtTurn>>>,
 }
@@ -59,7 +61,7 @@ impl Reader {
 }
 
 impl FakeBuffer {
-    pub(crate) fn new(log: LogId) -> Self {
+    pub(crate) fn new(log: (LogId, Epoch)) -> Self {
         Self { log, state: Arc::default(), at_turn: Arc::default() }
     }
 
@@ -91,6 +93,11 @@ impl FakeBuffer {
         state.let_go(false);
     }
 
+    /// Serves no version below `oldest`, as if chunks were gone that it would need.
+    pub(crate) fn forget_below(&self, oldest: CatalogVersion) {
+        self.state.lock().oldest = oldest;
+    }
+
     /// Lets all chunks go that are in files, whoever may still need them.
     pub(crate) fn run_short_of_memory(&self) {
         self.state.lock().let_go(true);
@@ -114,6 +121,11 @@ impl FakeBuffer {
     /// How many queries and scans are registered.
     pub(crate) fn readers(&self) -> usize {
         self.state.lock().readers.len()
+    }
+
+    /// How many queries are registered; scans are not counted.
+    pub(crate) fn queries(&self) -> usize {
+        self.state.lock().readers.values().filter(|reader| reader.scan.is_none()).count()
     }
 
     fn register_reader(&self, reader: Reader) -> u64 {
@@ -149,7 +161,7 @@ impl State {
 
 impl fmt::Debug for FakeBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FakeBuffer").field("log", &self.log).finish_non_exhaustive()
+        f.debug_struct("FakeBuffer").field("log", &self.log.0).finish_non_exhaustive()
     }
 }
 
@@ -165,7 +177,7 @@ impl QueryExec for FakeBuffer {
     }
 
     fn log(&self) -> (LogId, Epoch) {
-        (self.log, Epoch::new(1))
+        self.log
     }
 
     fn published(&self) -> Lsn {
@@ -174,7 +186,7 @@ impl QueryExec for FakeBuffer {
 
     async fn wait_for(&self, position: Position, timeout: Duration) -> Result<(), QueryError> {
         let published = self.published();
-        if position.log == self.log && position.lsn <= published {
+        if position.log == self.log.0 && position.lsn <= published {
             return Ok(());
         }
         tokio::time::sleep(timeout).await;

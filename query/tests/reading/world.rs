@@ -113,7 +113,7 @@ impl World {
         read: Arc<dyn CatalogRead>,
     ) -> Self {
         let log = LogId::from_random(7, 7);
-        let buffer = FakeBuffer::new(log);
+        let buffer = FakeBuffer::new((log, Epoch::new(1)));
         let store = Arc::new(InMemory::new());
         let deps = Deps {
             catalog: read,
