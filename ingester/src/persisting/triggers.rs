@@ -14,7 +14,7 @@ use types::{Lsn, PartitionId};
 use super::driver::PersistDriver;
 use super::hot_queue::HotPartition;
 use super::housekeeping::Housekeeping;
-use crate::buffer_tree::{BufferTree, Partition};
+use crate::buffer_tree::{BufferTree, Partition, PartitionSize};
 use crate::dml_sink::admission::Gate;
 use crate::state::{IngestState, Phase};
 use crate::wal_appender::PendingWrite;
@@ -110,8 +110,10 @@ pub(crate) async fn memory_pressure(driver: PersistDriver, gate: Arc<Gate>) {
     let mut ticks = ticks(PRESSURE_PERIOD);
     loop {
         ticks.tick().await;
-        let excess = gate.excess(driver.tree().size().sealed_bytes);
-        if excess > 0 {
+        let PartitionSize { unsealed_bytes, sealed_bytes, .. } = driver.tree().size();
+        let excess = gate.excess(sealed_bytes);
+        // Where all is on its way out already, no partition need be asked.
+        if excess > 0 && unsealed_bytes > 0 {
             driver.persist_aside(largest(&driver, excess), Demand::MemoryPressure);
         }
     }
@@ -205,8 +207,11 @@ fn keeping(
 ) -> Vec<Arc<Partition>> {
     let mut partitions = driver.tree().partitions();
     partitions.retain(|partition| {
-        let last = last_unsettled.get(&partition.id());
-        partition.first_unsealed().zip(last).is_some_and(|(first, last)| first <= *last)
+        // Most are not of that segment, and are not locked for it.
+        let Some(last) = last_unsettled.get(&partition.id()) else {
+            return false;
+        };
+        partition.first_unsealed().is_some_and(|first| first <= *last)
     });
     partitions
 }
