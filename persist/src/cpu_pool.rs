@@ -1,6 +1,5 @@
 //! Sorting and encoding, which is never done on the threads that serve requests.
 
-use std::any::Any;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -58,13 +57,6 @@ where
     };
     // Without a result the process is at its end, and the pool with it.
     offload(pool, contained).await.unwrap_or(Err(Error::Closed))
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a message").to_owned()
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use arrow::error::ArrowError;
 use object_store::path::Path;
 use parquet::errors::ParquetError;
 use types::batch::merge::MergeError;
+use types::error::panic_text;
 use types::{ErrorKind, LogId};
-
-use crate::cpu_pool::panic_message;
 
 /// The errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +169,7 @@ impl Error {
 
     /// The error of a panic with this payload.
     pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Self {
-        Self::Panicked { message: panic_message(panic) }
+        Self::Panicked { message: panic_text(panic).to_owned() }
     }
 
     /// Wraps what the store said about `path`, for use in `map_err`.

@@ -8,9 +8,9 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::oneshot;
+use types::error::panic_text;
 
 use crate::context::Context;
-use crate::cpu_pool::panic_message;
 use crate::error::Error;
 use crate::job::PersistJob;
 use crate::machine::Machine;
@@ -121,7 +121,7 @@ impl Worker {
         let told = catch_unwind(AssertUnwindSafe(|| observer.settled(&settled)));
         if let Err(panic) = told {
             // The file is committed, so nothing is lost; the worker has other jobs to bring home.
-            let message = panic_message(panic.as_ref());
+            let message = panic_text(panic.as_ref());
             tracing::error!(%message, lsns = %settled.lsns, "an observer of a persist job panicked");
         }
     }

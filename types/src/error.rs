@@ -1,5 +1,6 @@
 //! What a caller has to do about an error, whatever crate it comes from.
 
+use std::any::Any;
 use std::error::Error;
 
 /// Each crate's error says one of these with `kind()`; the edge maps them to status codes in one
@@ -35,4 +36,29 @@ pub fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// What a caught panic said.
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let formatted = panic.downcast_ref::<String>().map(String::as_str);
+    formatted.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_its_text_if_it_has_one() {
+        let number = 7;
+        let check = |panicked: std::thread::Result<()>, said: &str| {
+            let panic = panicked.expect_err("it panics");
+            assert_eq!(panic_text(panic.as_ref()), said);
+        };
+        check(catch_unwind(|| panic!("literal")), "literal");
+        check(catch_unwind(|| panic!("number {number}")), "number 7");
+        check(catch_unwind(|| std::panic::panic_any(number)), "no message");
+    }
 }

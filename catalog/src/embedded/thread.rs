@@ -1,11 +1,11 @@
 //! Threads that the process cannot do without.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use types::effect::{Progress, Thread, Threads, Worker};
+use types::error::panic_text;
 use wal::Fatal;
 
 use crate::error::Error;
@@ -35,7 +35,7 @@ impl<W: Worker> Worker for Indispensable<W> {
         match catch_unwind(AssertUnwindSafe(|| worker.step())) {
             Ok(progress) => progress,
             Err(panic) => {
-                let message = message_of(panic.as_ref());
+                let message = panic_text(panic.as_ref()).to_owned();
                 self.fatal.end(&wal::Error::Panicked { message })
             }
         }
@@ -44,11 +44,4 @@ impl<W: Worker> Worker for Indispensable<W> {
     fn wait(&mut self, patience: Option<Duration>) {
         self.worker.wait(patience);
     }
-}
-
-/// The text of a panic.
-fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no message".to_owned())
 }

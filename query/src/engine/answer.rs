@@ -9,6 +9,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
+use types::error::panic_text;
 
 use super::deadline::Deadline;
 use super::running::RunningQuery;
@@ -65,9 +66,4 @@ pub(super) fn ended(error: JoinError) -> Error {
         Err(cancelled) => cancelled.to_string(),
     };
     Error::Fault { reason }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason was given")
 }

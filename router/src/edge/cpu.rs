@@ -1,9 +1,9 @@
 //! Keeps long work off the threads that serve requests.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use types::effect::{Lost, Pool, offload};
+use types::error::panic_text;
 
 use crate::error::Error;
 
@@ -27,15 +27,12 @@ pub(crate) async fn on_cpu<T: Send + 'static>(
     let caught = move || catch_unwind(AssertUnwindSafe(work));
     match offload(pool, caught).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(panic)) => Err(Error::Internal(message(panic.as_ref()))),
+        Ok(Err(panic)) => {
+            let text = panic_text(panic.as_ref());
+            Err(Error::Internal(format!("a panic: {text}")))
+        }
         Err(Lost) => Err(Error::Internal("the process is at its end".to_owned())),
     }
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a panic: {}", text.unwrap_or("no message"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Starts the log's thread, and ends it.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use types::effect::{self, DirLock, Progress, Thread, Threads, receive};
+use types::error::panic_text;
 use types::{Epoch, LogId, SegmentSeq};
 
 use super::ballast::Ballast;
@@ -139,7 +139,7 @@ impl<T: Send + 'static, O: CommitObserver<T>> effect::Worker for Turns<T, O> {
             // At once: what the worker owns may take long to drop, and another process must not get
             // the directory while this one is still there.
             Err(panic) => {
-                let message = message(panic.as_ref());
+                let message = panic_text(panic.as_ref()).to_owned();
                 self.worker.fatal.end(&Error::Panicked { message })
             }
         }
@@ -157,11 +157,6 @@ impl<T> Drop for Ending<T> {
     fn drop(&mut self) {
         self.0.end();
     }
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 /// What the handles of one log share.
