@@ -54,6 +54,8 @@ macro_rules! counter {
     };
 }
 
+pub(crate) use counter;
+
 counter! {
     /// Rises when another log takes over a partition; it leads the order of values. 0 for now.
     Term

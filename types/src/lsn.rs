@@ -4,36 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Log sequence number: unique and rising within a log, given to each batch at append.
-///
-/// Wall clocks never order anything; this does. The first batch of a log has LSN 1, so that
-/// [`Lsn::ZERO`] can mean "nothing yet".
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Lsn(u64);
+use crate::id::counter;
+
+counter! {
+    /// Log sequence number: unique and rising within a log, given to each batch at append.
+    ///
+    /// Wall clocks never order anything; this does. The first batch of a log has LSN 1, so that
+    /// [`Lsn::ZERO`] can mean "nothing yet".
+    Lsn
+}
 
 impl Lsn {
-    /// Before the first batch of a log.
-    pub const ZERO: Self = Self(0);
-
-    /// Wraps a raw number.
-    pub const fn new(raw: u64) -> Self {
-        Self(raw)
-    }
-
-    /// The raw number.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// The LSN of the batch after this one.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        self.plus(1)
-    }
-
     /// The LSN `batches` after this one.
     ///
     /// # Panics
@@ -45,12 +26,6 @@ impl Lsn {
             Some(raw) => Self(raw),
             None => panic!("the log sequence number overflowed a u64"),
         }
-    }
-}
-
-impl fmt::Display for Lsn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
