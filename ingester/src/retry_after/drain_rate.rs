@@ -7,7 +7,11 @@ use std::time::Duration;
 const MEMORY: Duration = Duration::from_secs(10);
 
 /// Units a second, each unit with a weight that falls with its age: an exponentially weighted rate,
-/// which needs no history. All times are those of one monotonic clock.
+/// which needs no list of what left when. All times are those of one monotonic clock.
+///
+/// ```text
+///   rate = sum of amount · e^(-age / MEMORY)  /  MEMORY · (1 - e^(-history / MEMORY))
+/// ```
 #[derive(Debug, Default)]
 pub(super) struct DrainRate {
     /// Nothing until something left.
