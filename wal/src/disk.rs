@@ -12,5 +12,5 @@ pub(crate) use errno::lacks_descriptor;
 pub use errno::{Operation, Response, respond};
 pub use io::{ReadAt, read_exact_at, read_full_at, write_all_at};
 #[cfg(any(test, feature = "model"))]
-pub use model::{Cut, Errno, ModelDisk};
+pub use model::{Cut, Errno, Hits, ModelDisk};
 pub use real::RealDisk;

@@ -29,7 +29,7 @@ use types::effect::{
 };
 
 use super::errno::Operation;
-pub use faults::Errno;
+pub use faults::{Errno, Hits};
 use faults::{Faults, Slowness};
 use image::{Image, Inode, Node};
 use journal::{Change, Journal};
@@ -158,7 +158,7 @@ impl ModelDisk {
     /// Limits the bytes of all files together; beyond them writes fail with `ENOSPC`. `None` lifts
     /// the limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
-        self.state.lock().faults.capacity = bytes;
+        self.state.lock().faults.set_capacity(bytes);
     }
 
     /// Bytes of all files together.
@@ -226,7 +226,11 @@ impl State {
         }
         let alone = self.faults.error_of(operation, self.calls);
         let counted = self.faults.sync_error();
-        Ok(alone.or(counted))
+        let error = alone.or(counted);
+        if let Some(error) = &error {
+            self.faults.note_failed_sync(error);
+        }
+        Ok(error)
     }
 
     fn change(&mut self, change: Change) {
@@ -248,7 +252,7 @@ impl State {
     }
 
     /// How many of `len` bytes at `offset` of a file fit on the disk.
-    fn fitting(&self, inode: Inode, offset: u64, len: usize) -> io::Result<usize> {
+    fn fitting(&mut self, inode: Inode, offset: u64, len: usize) -> io::Result<usize> {
         let Some(capacity) = self.faults.capacity else {
             return Ok(len);
         };
@@ -256,7 +260,10 @@ impl State {
         let free = capacity.saturating_sub(self.cache.used());
         let fits = (have + free).saturating_sub(offset).min(len as u64);
         match usize::try_from(fits) {
-            Ok(0) if len > 0 => Err(io::ErrorKind::StorageFull.into()),
+            Ok(0) if len > 0 => {
+                self.faults.note_no_room();
+                Err(io::ErrorKind::StorageFull.into())
+            }
             Ok(fits) => Ok(fits),
             Err(_) => Ok(len),
         }

@@ -1,6 +1,7 @@
 //! The faults that a modelled disk has, and when.
 
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +32,25 @@ impl Errno {
     }
 }
 
+/// What has gone wrong on one disk since it was made: faults count when they hit a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Syncs that failed for another reason than a full disk.
+    pub failed_syncs: u64,
+    /// Syncs that found no room.
+    pub full_syncs: u64,
+    /// Writes and new names that found no room at all.
+    pub refused_for_room: u64,
+    /// How often the disk was full and refused something, however many calls tried meanwhile.
+    pub times_full: u64,
+}
+
 /// What goes wrong, and when.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Faults {
+    pub(super) hits: Hits,
+    /// True if a call has found no room since the capacity was last set.
+    full_was_met: bool,
     /// The call at which the process dies, counted from 1.
     pub(super) die_at: Option<u64>,
     /// The call that fails, counted from 1, and how.
@@ -63,6 +80,26 @@ impl Faults {
     /// Those that do not end with the process.
     pub(super) fn of_the_machine(self) -> Self {
         Self { partial: self.partial, ignored: self.ignored, ..Self::default() }
+    }
+
+    /// Limits the bytes of all files, or lifts the limit.
+    pub(super) fn set_capacity(&mut self, bytes: Option<u64>) {
+        self.capacity = bytes;
+        self.full_was_met = false;
+    }
+
+    /// Counts a call that found no room.
+    pub(super) fn note_no_room(&mut self) {
+        self.hits.refused_for_room += 1;
+        self.hits.times_full += u64::from(!mem::replace(&mut self.full_was_met, true));
+    }
+
+    /// Counts a sync that failed.
+    pub(super) fn note_failed_sync(&mut self, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::StorageFull => self.hits.full_syncs += 1,
+            _ => self.hits.failed_syncs += 1,
+        }
     }
 
     /// The error of the call that is made, if it is one that fails alone.
@@ -123,14 +160,15 @@ impl State {
     /// Has the disk be full if it is to be from this call on.
     pub(super) fn fill_if_due(&mut self) {
         if self.faults.full_at == Some(self.calls) {
-            self.faults.capacity = Some(self.cache.used());
+            self.faults.set_capacity(Some(self.cache.used()));
         }
     }
 
     /// Fails if `path` would be one name more than there may be.
-    pub(super) fn check_room_for_name(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn check_room_for_name(&mut self, path: &Path) -> io::Result<()> {
         match self.faults.names_max {
             Some(max) if !self.cache.has_name(path) && self.cache.names() >= max => {
+                self.faults.note_no_room();
                 Err(Errno::NoSpace.error())
             }
             _ => Ok(()),
@@ -165,6 +203,11 @@ impl ModelDisk {
     /// nor a directory can be created, and none be given a new name. `None` lifts the limit.
     pub fn set_names_max(&self, names: Option<usize>) {
         self.state.lock().faults.names_max = names;
+    }
+
+    /// What has gone wrong so far. The disk that another process finds begins anew.
+    pub fn hits(&self) -> Hits {
+        self.state.lock().faults.hits
     }
 
     /// The names on the disk, directories and the root included.

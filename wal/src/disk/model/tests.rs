@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use types::effect::{Access, Clock, Disk, LockMode, ManualClock, SeededRandomness};
 
-use super::{Cut, Errno, ModelDisk};
+use super::{Cut, Errno, Hits, ModelDisk};
 use crate::disk::{Operation, create_dir_all, rename, write_all_at};
 
 const CUTS: [Cut; 3] = [Cut::Kill, Cut::PowerInOrder, Cut::PowerAnyOrder];
@@ -289,4 +289,30 @@ fn a_slow_disk_takes_its_time_at_each_sync() {
         call(disk, at).expect("synced");
     }
     assert_eq!(clock.monotonic(), Duration::from_millis(600));
+}
+
+#[test]
+fn a_fault_counts_when_it_hits_a_call() {
+    let disk = with_a_file();
+    disk.fail_sync(1);
+    disk.set_capacity(Some(disk.used()));
+    disk.set_names_max(Some(disk.names()));
+    assert_eq!(disk.hits(), Hits::default(), "nobody has asked for anything");
+    let path = Path::new("/d/a");
+    let file = disk.open(path, Access::ReadWrite).expect("it is there");
+    file.sync_data().expect_err("EIO");
+    file.sync_data().expect("only once");
+    disk.fill_at_sync(1, 1);
+    disk.sync_dir(Path::new("/d")).expect_err("no room");
+    for _ in 0..2 {
+        file.write_at(b"x", disk.used()).expect_err("no room");
+    }
+    disk.create(Path::new("/d/new")).map(drop).expect_err("no room for a name");
+    let once = Hits { failed_syncs: 1, full_syncs: 1, refused_for_room: 3, times_full: 1 };
+    assert_eq!(disk.hits(), once);
+    disk.set_capacity(Some(disk.used()));
+    file.write_at(b"x", disk.used()).expect_err("no room once more");
+    assert_eq!(disk.hits(), Hits { refused_for_room: 4, times_full: 2, ..once });
+    let next = disk.after(Cut::Kill, &SeededRandomness::new(1));
+    assert_eq!(next.hits(), Hits::default(), "another process, other faults");
 }
