@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use ::catalog::{
-    Action, CatalogRead, CatalogWrite, Command, Committed, EmbeddedCatalog, Error, Snapshot,
+    Action, CatalogRead, CatalogWrite, Command, Committed, EmbeddedCatalog, Error, FileKind,
+    Snapshot,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use types::{CatalogVersion, ErrorKind};
 
 use crate::chance::Chance;
+use crate::moment::Moment;
 use crate::trace::Trace;
 use crate::verdict::{Findings, Kind};
 
@@ -30,6 +32,8 @@ pub(crate) struct FaultyCatalog {
     pub(crate) trace: Trace,
     pub(crate) findings: Findings,
     pub(crate) zombies: Zombies,
+    /// The commit of a job that is set aside.
+    pub(crate) set_aside: Arc<Moment>,
 }
 
 impl FaultyCatalog {
@@ -125,11 +129,16 @@ fn describe(action: &Action) -> String {
         Action::RecordLsn { epoch, lsn, .. } => format!("record LSN {lsn} under epoch {epoch}"),
         Action::ChangeSchema(_) => "change a schema".to_owned(),
         Action::AddFile(add) => {
-            format!("add LSNs {} of {} under epoch {}", add.file.lsns, add.partition, add.epoch)
+            let verb = if is_set_aside(action) { "set aside" } else { "add" };
+            format!("{verb} LSNs {} of {} under epoch {}", add.file.lsns, add.partition, add.epoch)
         }
         Action::DropTable { .. } => "drop a table".to_owned(),
         Action::DropDatabase { .. } => "drop a database".to_owned(),
     }
+}
+
+fn is_set_aside(action: &Action) -> bool {
+    matches!(action, Action::AddFile(add) if add.file.kind == FileKind::Quarantine)
 }
 
 #[async_trait]
@@ -151,6 +160,9 @@ impl CatalogRead for FaultyCatalog {
 impl CatalogWrite for FaultyCatalog {
     async fn apply(&self, command: Command) -> Result<Committed, Error> {
         let what = describe(&command.action);
+        if is_set_aside(&command.action) {
+            self.set_aside.happens();
+        }
         // Without its epoch a node does not start, and says so: that is no fault to live through.
         let spared = matches!(command.action, Action::OpenLog { .. });
         let meets = self.fault_once_in.is_some_and(|times| !spared && self.chance.one_in(times));

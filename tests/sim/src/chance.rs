@@ -20,6 +20,13 @@ impl Chance {
         Self::of(self.0.next_u64())
     }
 
+    /// The sequence of `seed` for one matter alone: what it draws leaves all other draws as they
+    /// are.
+    pub(crate) fn of_matter(seed: u64, name: &str) -> Self {
+        let mix = |mixed: u64, byte: u8| Self::of(mixed ^ u64::from(byte)).0.next_u64();
+        Self::of(name.bytes().fold(seed, mix))
+    }
+
     /// The sequence as the effect that the crates are given.
     pub(crate) fn randomness(&self) -> Arc<dyn Randomness> {
         Arc::clone(&self.0) as Arc<dyn Randomness>

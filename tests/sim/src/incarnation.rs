@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use types::ErrorKind;
 use types::effect::Clock;
-use wal::disk::Cut;
+use wal::disk::{Cut, Hits};
 
 use crate::client::Client;
 use crate::clock::SimClock;
@@ -20,6 +20,7 @@ use crate::moment::Moment;
 use crate::node::{Effects, Node};
 use crate::panics;
 use crate::plan::{Ending, Faults, Life};
+use crate::pool::SimPool;
 use crate::reader::told;
 use crate::rot::{self, Rot};
 use crate::threads::{Around, SimThreads};
@@ -66,6 +67,7 @@ pub(crate) fn live(world: &mut World, script: &Script) {
     }
     drop(entered);
     world.trace.time_from(None);
+    note_hits(world);
     if was_killed {
         let calls = world.disk.calls();
         world.trace.fault("disk: killed at a call", format_args!("after {calls} calls"));
@@ -79,6 +81,14 @@ pub(crate) fn live(world: &mut World, script: &Script) {
         world.findings.report(Kind::Panic, &panic);
     }
     world.ledger.crashed();
+}
+
+/// Counts the faults of the disk that some call of this life met.
+fn note_hits(world: &World) {
+    let Hits { failed_syncs, full_syncs, times_full, .. } = world.disk.hits();
+    world.trace.fault_times("disk: EIO at a sync", failed_syncs);
+    world.trace.fault_times("disk: full at a sync", full_syncs);
+    world.trace.fault_times("disk: full", times_full);
 }
 
 /// Takes from the disk what is lost, and lets time pass.
@@ -139,7 +149,15 @@ fn effects(world: &World, faults: &Faults) -> Effects {
         trace: world.trace.clone(),
         findings: world.findings.clone(),
     });
-    Effects { clock, threads, vitals, randomness: world.chance.fork().randomness() }
+    let cpu = SimPool::new(world.jobs.fork(), faults.job_panics_once_in, &world.trace);
+    Effects {
+        clock,
+        threads,
+        vitals,
+        randomness: world.chance.fork().randomness(),
+        cpu: Arc::new(cpu),
+        set_aside: Moment::beside(faults.crash_at_set_aside.then_some(1)),
+    }
 }
 
 async fn life_of(world: &World, effects: &Effects, life: &Life) {
@@ -153,11 +171,16 @@ async fn life_of(world: &World, effects: &Effects, life: &Life) {
     let _others = others(world, effects, life, &node);
     let witness = witness(world, effects, life, &node);
     let mut clients = clients(world, &witness);
+    let jobs = world.jobs.fork();
     tokio::select! {
         biased;
         error = node.ingester.failed() => return failed(world, effects, &*error),
         () = Box::pin(beside_request(&witness)) => {
             world.trace.count("crashes beside a request");
+            return;
+        }
+        () = effects.set_aside.reached(&jobs) => {
+            world.trace.count("crashes beside a job set aside");
             return;
         }
         () = tokio::time::sleep(life.length) => {}
@@ -232,15 +255,8 @@ fn witness(world: &World, effects: &Effects, life: &Life, node: &Arc<Node>) -> C
 /// Returns when a life is to end beside a request, somewhere on its way to its answer. Now and then
 /// the witness looks just before: what it saw must not be gone afterwards.
 async fn beside_request(witness: &Client) {
-    witness.moment.reached().await;
-    let chance = &witness.chance;
-    for _ in 0..chance.below(12) {
-        tokio::task::yield_now().await;
-    }
-    if chance.one_in(2) {
-        tokio::time::sleep(chance.millis(1, 10)).await;
-    }
-    if chance.one_in(2) {
+    witness.moment.reached(&witness.chance).await;
+    if witness.chance.one_in(2) {
         reader::glance(witness).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use catalog::{CatalogRead, Database, EmbeddedCatalog, File};
+use catalog::{CatalogRead, Database, EmbeddedCatalog, File, FileKind, Snapshot};
 use types::effect::Disk;
 use types::{Lsn, LsnRange};
 use wal::SegmentName;
@@ -37,6 +37,14 @@ fn overlapping<'a>(files: &[&'a File]) -> Option<(&'a File, &'a File)> {
         one.log == other.log && one.term == other.term && one.lsns.overlaps(other.lsns)
     };
     pairs.find(same)
+}
+
+/// How many files hold the chunks of jobs that were set aside.
+pub(crate) fn set_aside(snapshot: &Snapshot) -> u64 {
+    let tables = snapshot.databases().flat_map(|database| database.tables.values());
+    let partitions = tables.flat_map(|table| table.partitions.values());
+    let files = partitions.flat_map(|partition| &partition.files);
+    files.filter(|file| file.kind == FileKind::Quarantine).count() as u64
 }
 
 /// Each LSN up to `published` is in a file, once everything is persisted.

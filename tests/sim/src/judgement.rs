@@ -131,6 +131,7 @@ async fn end(world: &World, node: &Node) {
     }
     invariants::log_is_empty(&world.disk, &world.findings);
     let snapshot = node.catalog.snapshot();
+    world.trace.count_times("persist: set aside", invariants::set_aside(&snapshot));
     let database = DatabaseName::new(DATABASE).ok();
     if let Some(database) = database.and_then(|name| snapshot.database(&name)) {
         invariants::all_in_files(database, published, &world.findings);

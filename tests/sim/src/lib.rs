@@ -8,6 +8,7 @@
 //!   incarnation ──▶ Node      catalog, log, buffer, persist, queries: the real crates
 //!     │               ▲ writes by the routes, reads by the engine, judged by the ledger
 //!     ├─ writers, readers, an operator
+//!     ├─ pool         persist jobs that panic, and are tried again or set aside
 //!     ├─ threads      the log's and the catalog's: steps in an order that the seed draws
 //!     ├─ weather      clock jumps, full disk, EIO, outages
 //!     ├─ rot          a bit of the log that changes, to be found out
@@ -35,6 +36,7 @@ mod node;
 mod operator;
 mod panics;
 mod plan;
+mod pool;
 mod reader;
 mod rot;
 mod store;
@@ -61,7 +63,7 @@ pub fn run(seed: u64, echo: bool) -> Outcome {
         {
             incarnation::live(&mut world, &Script::Rot(rot));
         }
-        let life = Life::draw(&world.chance.fork());
+        let life = Life::draw(&world.chance.fork(), &world.jobs.fork());
         if !world.findings.any() {
             incarnation::live(&mut world, &Script::Life(life));
         }

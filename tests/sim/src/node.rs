@@ -22,7 +22,9 @@ use types::{DatabaseName, MemoryBudget};
 
 use crate::catalog::FaultyCatalog;
 use crate::clock::SimClock;
+use crate::moment::Moment;
 use crate::plan::Sizes;
+use crate::pool::SimPool;
 use crate::threads::SimThreads;
 use crate::vitals::{SimFatal, Vitals};
 use crate::world::World;
@@ -30,7 +32,7 @@ use crate::world::World;
 /// The log's directory on the modelled disk.
 pub(crate) const LOG_DIR: &str = "/data/wal";
 /// The catalog's directory.
-const CATALOG_DIR: &str = "/data/catalog";
+pub(crate) const CATALOG_DIR: &str = "/data/catalog";
 /// The database that all clients use.
 pub(crate) const DATABASE: &str = "db";
 /// Where lines go: all of them or none.
@@ -45,6 +47,10 @@ pub(crate) struct Effects {
     pub(crate) threads: SimThreads,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) randomness: Arc<dyn Randomness>,
+    /// Where persist jobs are sorted and encoded.
+    pub(crate) cpu: Arc<SimPool>,
+    /// The commit of a job that is set aside.
+    pub(crate) set_aside: Arc<Moment>,
 }
 
 /// A running node.
@@ -89,6 +95,7 @@ impl Node {
             trace: world.trace.clone(),
             findings: world.findings.clone(),
             zombies: Arc::clone(&world.zombies),
+            set_aside: Arc::clone(&effects.set_aside),
         });
         let memory = MemoryBudget::new(sizes.memory);
         let mut registry = Registry::default();
@@ -101,7 +108,7 @@ impl Node {
             randomness: Arc::clone(&effects.randomness),
             memory: Arc::clone(&memory),
             pool: in_place(),
-            cpu: in_place(),
+            cpu: Arc::clone(&effects.cpu) as Arc<dyn Pool>,
         };
         let ingester = ingester::start(ingester_config(sizes), deps, &mut registry).await?;
         let engine = engine(world, effects, &commands, &ingester, &memory)?;
@@ -174,6 +181,7 @@ fn ingester_config(sizes: &Sizes) -> ingester::Config {
     let persist = persist::Config {
         queue_depth: sizes.queue_depth,
         row_group_rows: sizes.row_group_rows,
+        attempts_before_quarantine: sizes.attempts_before_quarantine,
         attempt_timeout: sizes.attempt_timeout,
         retry_backoff_max: Duration::from_secs(1),
         ..persist::Config::for_cores(sizes.workers)

@@ -49,6 +49,7 @@ pub(crate) struct Sizes {
     pub(crate) queue_depth: NonZeroUsize,
     pub(crate) workers: NonZeroUsize,
     pub(crate) row_group_rows: NonZeroUsize,
+    pub(crate) attempts_before_quarantine: NonZeroUsize,
     pub(crate) max_age: Duration,
     pub(crate) rotation: Duration,
     pub(crate) idle_seal: Duration,
@@ -87,6 +88,10 @@ pub(crate) struct Faults {
     pub(crate) stalls_once_in: Option<u64>,
     pub(crate) store_once_in: Option<u64>,
     pub(crate) catalog_once_in: Option<u64>,
+    /// One persist job in so many panics where it is sorted and encoded.
+    pub(crate) job_panics_once_in: Option<u64>,
+    /// True if the life ends while chunks are set aside, if any are.
+    pub(crate) crash_at_set_aside: bool,
     /// True if a sync may fail with EIO, after which the process has to end itself.
     pub(crate) eio: bool,
     /// True if the disk may be full for a while.
@@ -96,7 +101,8 @@ pub(crate) struct Faults {
 }
 
 impl Plan {
-    pub(crate) fn draw(chance: &Chance) -> Self {
+    /// `jobs` draws what has to do with persist jobs.
+    pub(crate) fn draw(chance: &Chance, jobs: &Chance) -> Self {
         Self {
             lives: chance.within(2, 5),
             writers: chance.within(2, 5),
@@ -108,17 +114,18 @@ impl Plan {
             requests_max: chance.pick(&[8, 25, 60]),
             pause_max: chance.pick(&[20, 100, 300]),
             partial_calls: chance.one_in(3),
-            sizes: Sizes::draw(chance),
+            sizes: Sizes::draw(chance, jobs),
         }
     }
 }
 
 impl Sizes {
-    fn draw(chance: &Chance) -> Self {
-        let count = |first, last| {
+    fn draw(chance: &Chance, jobs: &Chance) -> Self {
+        let count_of = |chance: &Chance, first, last| {
             let count = usize::try_from(chance.within(first, last)).unwrap_or(1);
             NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)
         };
+        let count = |first, last| count_of(chance, first, last);
         Self {
             segment: chance.pick(&[2 << 10, 4 << 10, 16 << 10, 64 << 10]),
             log_segments: chance.pick(&[8, 32, 256]),
@@ -132,6 +139,7 @@ impl Sizes {
             queue_depth: count(1, 8),
             workers: count(1, 3),
             row_group_rows: count(2, 40),
+            attempts_before_quarantine: count_of(jobs, 1, 3),
             max_age: chance.pick(&[50, 300, 1_000, 5_000].map(Duration::from_millis)),
             rotation: chance.pick(&[100, 500, 3_000].map(Duration::from_millis)),
             idle_seal: chance.pick(&[50, 1_000].map(Duration::from_millis)),
@@ -143,8 +151,9 @@ impl Sizes {
 }
 
 impl Life {
-    pub(crate) fn draw(chance: &Chance) -> Self {
-        let faults = Faults::draw(chance);
+    /// `jobs` draws what befalls persist jobs.
+    pub(crate) fn draw(chance: &Chance, jobs: &Chance) -> Self {
+        let mut faults = Faults::draw(chance);
         let ending = if chance.one_in(5) { Ending::Shutdown } else { Ending::Crash };
         let cuts = [
             Cut::Kill,
@@ -159,6 +168,7 @@ impl Life {
         // At any other time there is mostly nobody on the way.
         let beside = ending == Ending::Crash && chance.one_in(3);
         let crash_beside = beside.then(|| chance.within(1, 30));
+        faults.draw_jobs(jobs, ending);
         Self { length, ending, crash_beside, cut, faults }
     }
 }
@@ -178,6 +188,12 @@ impl Faults {
             full_disk: chance.one_in(5),
             clock_jumps: chance.one_in(2),
             store_outages: chance.one_in(5),
+            ..Self::default()
         }
+    }
+
+    fn draw_jobs(&mut self, jobs: &Chance, ending: Ending) {
+        self.job_panics_once_in = jobs.one_in(3).then(|| jobs.pick(&[2, 5, 12]));
+        self.crash_at_set_aside = jobs.one_in(2) && ending == Ending::Crash;
     }
 }

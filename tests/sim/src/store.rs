@@ -4,6 +4,7 @@
 //! bytes or other ones and say that all is well, or arrive long after its sender gave it up.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,6 +97,8 @@ struct Weather {
     /// One call in so many goes wrong; none if nothing is here.
     fault_once_in: Option<u64>,
     down: bool,
+    /// True if a call has met the present outage, or the last one.
+    outage_was_met: bool,
 }
 
 impl SimStore {
@@ -112,12 +115,15 @@ impl SimStore {
 
     /// Has one call in so many go wrong from now on, or none.
     pub(crate) fn set_fault_once_in(&self, calls: Option<u64>) {
-        *self.0.weather.lock() = Weather { fault_once_in: calls, down: false };
+        *self.0.weather.lock() = Weather { fault_once_in: calls, ..Weather::default() };
     }
 
     /// Has all calls fail, or no more.
     pub(crate) fn set_down(&self, down: bool) {
-        self.0.weather.lock().down = down;
+        let mut weather = self.0.weather.lock();
+        weather.down = down;
+        // A call that began in the last outage may meet it after its end.
+        weather.outage_was_met &= !down;
     }
 
     /// Lets one of the late puts arrive, if there are any.
@@ -169,6 +175,7 @@ impl Shared {
         if weather.down {
             self.trace.count("store calls while it was down");
             self.trace.event(format_args!("store: {call} {location}: down"));
+            self.note_outage();
             return Err(refused());
         }
         let fault = match weather.fault_once_in {
@@ -186,6 +193,15 @@ impl Shared {
             tokio::time::sleep(Duration::from_millis(chance.pick(&[20, 200, 1_500]))).await;
         }
         Ok(fault)
+    }
+}
+
+impl Shared {
+    /// Counts an outage when the first call meets it.
+    fn note_outage(&self) {
+        if !mem::replace(&mut self.weather.lock().outage_was_met, true) {
+            self.trace.fault("store: down", format_args!("for a while"));
+        }
     }
 }
 

@@ -59,13 +59,26 @@ impl Trace {
 
     /// Counts something, by its name.
     pub(crate) fn count(&self, what: &'static str) {
-        *self.0.lock().counts.entry(what).or_default() += 1;
+        self.count_times(what, 1);
+    }
+
+    /// Counts something that is there so many times.
+    pub(crate) fn count_times(&self, what: &'static str, times: u64) {
+        *self.0.lock().counts.entry(what).or_default() += times;
     }
 
     /// Adds a fault: a line and a count.
     pub(crate) fn fault(&self, kind: &'static str, what: fmt::Arguments<'_>) {
         *self.0.lock().faults.entry(kind).or_default() += 1;
         self.event(format_args!("fault {kind}: {what}"));
+    }
+
+    /// Adds a fault that was met so many times: a line and its count, or nothing if it was not.
+    pub(crate) fn fault_times(&self, kind: &'static str, times: u64) {
+        if times > 0 {
+            *self.0.lock().faults.entry(kind).or_default() += times;
+            self.event(format_args!("fault {kind}: {times} times in this life"));
+        }
     }
 
     /// The hash of all lines so far.

@@ -20,7 +20,8 @@ const JUMPS_NS: [i64; 4] =
 /// Jumps at most so far from where it began, so that times stay times.
 const FAR_NS: i64 = 631_152_000_000_000_000;
 
-/// The weather of one life.
+/// The weather of one life. What it has in store for the disk and the store counts as a fault when a
+/// call meets it, and not here.
 #[derive(Debug)]
 pub(crate) struct Weather {
     pub(crate) chance: Chance,
@@ -63,7 +64,7 @@ impl Weather {
     /// Somebody else fills the disk, and makes room again.
     async fn full_disk(&self) {
         let left = self.chance.below(6_000);
-        self.trace.fault("disk: full", format_args!("{left} bytes are left"));
+        self.trace.event(format_args!("disk: {left} bytes are left"));
         self.disk.set_capacity(Some(self.disk.used() + left));
         tokio::time::sleep(self.chance.millis(20, 2_500)).await;
         self.trace.event(format_args!("disk: there is room again"));
@@ -73,20 +74,20 @@ impl Weather {
     /// A sync that finds no room.
     fn full_sync(&self) {
         let (sync, count) = (self.chance.within(1, 8), self.chance.within(1, 2));
-        self.trace.fault("disk: full at a sync", format_args!("{count} times from sync {sync} on"));
+        self.trace.event(format_args!("disk: full {count} times from sync {sync} on"));
         self.vitals.allow_death();
         self.disk.fill_at_sync(sync, count);
     }
 
     fn eio(&self) {
         let sync = self.chance.within(1, 12);
-        self.trace.fault("disk: EIO at a sync", format_args!("sync {sync}"));
+        self.trace.event(format_args!("disk: EIO at sync {sync}"));
         self.vitals.allow_death();
         self.disk.fail_sync(sync);
     }
 
     async fn outage(&self) {
-        self.trace.fault("store: down", format_args!("for a while"));
+        self.trace.event(format_args!("store: down for a while"));
         self.store.set_down(true);
         let time = if self.chance.one_in(3) { 4_000 } else { 600 };
         tokio::time::sleep(Duration::from_millis(self.chance.within(50, time))).await;

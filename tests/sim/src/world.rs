@@ -18,6 +18,10 @@ pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) plan: Plan,
     pub(crate) chance: Chance,
+    /// What befalls persist jobs.
+    pub(crate) jobs: Chance,
+    /// Rot in other places than the end of the log.
+    pub(crate) decay: Chance,
     pub(crate) trace: Trace,
     pub(crate) findings: Findings,
     pub(crate) disk: ModelDisk,
@@ -35,7 +39,8 @@ impl World {
     pub(crate) fn new(seed: u64, echo: bool) -> Self {
         let chance = Chance::of(seed);
         let trace = Trace::new(echo);
-        let plan = Plan::draw(&chance.fork());
+        let jobs = Chance::of_matter(seed, "jobs");
+        let plan = Plan::draw(&chance.fork(), &jobs);
         trace.event(format_args!("seed {seed}: {plan:?}"));
         let disk = ModelDisk::new(chance.fork().below(u64::MAX));
         disk.set_partial_calls(plan.partial_calls);
@@ -48,6 +53,8 @@ impl World {
             disk,
             ledger: Ledger::in_memory(),
             zombies: Zombies::default(),
+            jobs,
+            decay: Chance::of_matter(seed, "decay"),
             wall_ns: FIRST_DAY_NS,
             lived: Duration::ZERO,
             chance,

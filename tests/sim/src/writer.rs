@@ -48,7 +48,7 @@ async fn attempt(client: &Client, rows: &[Row]) -> Outcome {
     let op = client.ledger.invoke(rows.to_vec());
     client.trace.event(format_args!("writer {number}: {op} of {count} rows"));
     client.trace.count("requests");
-    client.moment.request_sent();
+    client.moment.happens();
     let outcome = match client.node.write(line_protocol(rows)).await {
         Sent::Kept => Outcome::Acked,
         Sent::Refused => Outcome::Rejected,

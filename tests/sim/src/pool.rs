@@ -1,0 +1,51 @@
+//! The threads that sort and encode, as turns in place: now and then a job panics there, once or again
+//! and again, so that it is tried once more or set aside.
+
+use std::panic::resume_unwind;
+
+use parking_lot::Mutex;
+use types::effect::Pool;
+
+use crate::chance::Chance;
+use crate::trace::Trace;
+
+/// The pool of one process.
+#[derive(Debug)]
+pub(crate) struct SimPool {
+    chance: Chance,
+    /// One piece of work in so many begins a row of panics; none if nothing is here.
+    panics_once_in: Option<u64>,
+    /// How many panics of the present row are still to come.
+    left: Mutex<u64>,
+    trace: Trace,
+}
+
+impl SimPool {
+    pub(crate) fn new(chance: Chance, panics_once_in: Option<u64>, trace: &Trace) -> Self {
+        Self { chance, panics_once_in, left: Mutex::new(0), trace: trace.clone() }
+    }
+
+    /// True if the next piece of work panics.
+    fn panics(&self) -> bool {
+        let mut left = self.left.lock();
+        let begins = |times| self.chance.one_in(times);
+        if *left == 0 && self.panics_once_in.is_some_and(begins) {
+            // Up to one more than it takes to be set aside: that may fail too.
+            *left = self.chance.pick(&[1, 2, 3, 3, 4]);
+        }
+        let panics = *left > 0;
+        *left = left.saturating_sub(1);
+        panics
+    }
+}
+
+impl Pool for SimPool {
+    fn spawn(&self, work: Box<dyn FnOnce() + Send>) {
+        if self.panics() {
+            self.trace.fault("persist: a job panics", format_args!("as it is encoded"));
+            // Past the panic hook, which takes every panic for a finding.
+            resume_unwind(Box::new("the simulation has it panic"));
+        }
+        work();
+    }
+}
