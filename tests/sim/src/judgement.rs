@@ -70,7 +70,11 @@ async fn judge(world: &World, node: &Node) {
 }
 
 /// The result of `part`, unless it takes for ever.
-async fn in_time<T>(world: &World, what: &str, part: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn in_time<T>(
+    world: &World,
+    what: &str,
+    part: impl Future<Output = T>,
+) -> Option<T> {
     let done = timeout(PATIENCE, part).await.ok();
     if done.is_none() {
         world.findings.report(Kind::Stuck, &format!("waited in vain until {what}"));
@@ -78,14 +82,15 @@ async fn in_time<T>(world: &World, what: &str, part: impl Future<Output = T>) ->
     done
 }
 
-async fn ready(node: &Node) {
+/// Returns once the node takes and answers everything.
+pub(crate) async fn ready(node: &Node) {
     while node.ingester.phase() != Phase::Ready || node.ingester.refusing().is_some() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 /// Reads every table by SQL.
-async fn by_queries(world: &World, node: &Node, when: &str) {
+pub(crate) async fn by_queries(world: &World, node: &Node, when: &str) {
     for number in 0..world.plan.tables {
         let scope = Scope { table: table_name(number), series: None };
         let read = world.ledger.begin_read();

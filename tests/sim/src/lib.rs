@@ -11,7 +11,7 @@
 //!     ├─ pool         persist jobs that panic, and are tried again or set aside
 //!     ├─ threads      the log's and the catalog's: steps in an order that the seed draws
 //!     ├─ weather      clock jumps, full disk, EIO, outages
-//!     ├─ rot          a bit of the log that changes, to be found out
+//!     ├─ rot          a bit of the log, the catalog or an object that changes, to be found out
 //!     ├─ store        503, lost replies, truncated and late puts
 //!     └─ catalog      lost replies, repeated, late and undead commands
 //! ```
@@ -50,9 +50,15 @@ mod writer;
 
 pub use verdict::{Kind, Outcome, Violation};
 
+use std::mem;
+
 use incarnation::Script;
 use plan::Life;
 use world::World;
+
+/// Before one life in so many there is one over rot in another place than the end of the log. It costs
+/// a start and some reads.
+const ROT_ONCE_IN: u64 = 5;
 
 /// Lives through `seed`, and judges it. `echo` prints the trace to standard output.
 pub fn run(seed: u64, echo: bool) -> Outcome {
@@ -63,6 +69,7 @@ pub fn run(seed: u64, echo: bool) -> Outcome {
         {
             incarnation::live(&mut world, &Script::Rot(rot));
         }
+        rot_elsewhere(&mut world);
         let life = Life::draw(&world.chance.fork(), &world.jobs.fork());
         if !world.findings.any() {
             incarnation::live(&mut world, &Script::Life(life));
@@ -78,7 +85,26 @@ pub fn run(seed: u64, echo: bool) -> Outcome {
     world.outcome()
 }
 
+/// Now and then a life over rot in another place than the end of the log.
+fn rot_elsewhere(world: &mut World) {
+    if world.findings.any() || !world.decay.one_in(ROT_ONCE_IN) {
+        return;
+    }
+    // It has draws of its own, so that the lives after it are drawn as without it.
+    let usual = mem::replace(&mut world.chance, world.decay.fork());
+    if let Some(rot) = rot::strike_elsewhere(world) {
+        incarnation::live(world, &Script::Rot(rot));
+    }
+    world.chance = usual;
+}
+
 /// The command that replays a seed.
 pub fn replay_command(seed: u64) -> String {
     format!("cargo run -p sim -- run --seed {seed} --trace")
+}
+
+/// The line for `seeds.txt` that keeps a seed that has failed.
+pub fn line_to_keep(seed: u64, violation: &Violation) -> String {
+    let what = violation.to_string();
+    format!("{seed} # {}", what.lines().next().unwrap_or_default())
 }

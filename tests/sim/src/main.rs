@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
-use sim::{Outcome, Violation, replay_command};
+use sim::{Outcome, Violation, line_to_keep, replay_command};
 use types::fault::{self, Bug, Switch};
 
 /// A whole node under all kinds of faults, from a seed.
@@ -159,7 +159,7 @@ fn one(run: &Run) -> io::Result<ExitCode> {
     for (name, count) in outcome.counts.iter().chain(&outcome.faults) {
         writeln!(out, "{count:>8} {name}")?;
     }
-    verdict(&mut out, &outcome)?;
+    verdict(&mut out, &outcome, run.fault)?;
     Ok(code(outcome.violation.is_none()))
 }
 
@@ -170,7 +170,7 @@ fn many(seeds: &Seeds) -> io::Result<ExitCode> {
         let outcome = sim::run(seed, false);
         totals.add(&outcome);
         if outcome.violation.is_some() {
-            verdict(&mut out, &outcome)?;
+            verdict(&mut out, &outcome, seeds.fault)?;
             if seeds.stop_at_first {
                 break;
             }
@@ -181,12 +181,26 @@ fn many(seeds: &Seeds) -> io::Result<ExitCode> {
     Ok(code(clean))
 }
 
-fn verdict(out: &mut impl Write, outcome: &Outcome) -> io::Result<()> {
-    match &outcome.violation {
-        None => writeln!(out, "nothing was lost"),
-        Some(violation) => {
-            writeln!(out, "seed {} fails: {violation}", outcome.seed)?;
-            writeln!(out, "replay it: {}", replay_command(outcome.seed))
+fn verdict(out: &mut impl Write, outcome: &Outcome, fault: Option<Switch>) -> io::Result<()> {
+    let Some(violation) = &outcome.violation else {
+        return writeln!(out, "nothing was lost");
+    };
+    let replay = replay_command(outcome.seed);
+    writeln!(out, "seed {} fails: {violation}", outcome.seed)?;
+    match fault {
+        None => {
+            writeln!(out, "replay it: {replay}")?;
+            writeln!(
+                out,
+                "keep it in tests/sim/seeds.txt: {}",
+                line_to_keep(outcome.seed, violation)
+            )
+        }
+        Some(Switch::Plant(bug)) => {
+            writeln!(out, "replay it: {replay} --fault bug:{}", bug.name())
+        }
+        Some(Switch::End { point, count }) => {
+            writeln!(out, "replay it: {replay} --fault end:{}:{count}", point.name())
         }
     }
 }

@@ -147,6 +147,17 @@ impl SimStore {
         Arc::new(self.0.objects.clone())
     }
 
+    /// The bytes of an object as they are, without faults.
+    pub(crate) async fn at_rest(&self, location: &Path) -> Result<Bytes> {
+        self.0.objects.get(location).await?.bytes().await
+    }
+
+    /// Puts bytes where an object is, without faults: for damage at rest.
+    pub(crate) async fn plant(&self, location: &Path, bytes: Bytes) {
+        let put = self.0.objects.put(location, PutPayload::from_bytes(bytes)).await;
+        put.map(drop).expect("memory takes it");
+    }
+
     async fn delete_one(&self, location: Path) -> Result<Path> {
         let shared = &self.0;
         let fault = shared.meet("delete", &location, &Fault::OF_DELETE).await?;

@@ -5,13 +5,14 @@ mod determinism;
 mod planted;
 mod stored;
 
-use sim::{Outcome, replay_command};
+use sim::{Outcome, line_to_keep, replay_command};
 
 /// Wants nothing to be wrong with a seed.
 fn check_clean(seed: u64) -> Outcome {
     let outcome = sim::run(seed, false);
     if let Some(violation) = &outcome.violation {
-        panic!("seed {seed}: {violation}\nreplay it: {}", replay_command(seed));
+        let (replay, line) = (replay_command(seed), line_to_keep(seed, violation));
+        panic!("seed {seed}: {violation}\nreplay it: {replay}\nkeep it in seeds.txt: {line}");
     }
     outcome
 }
