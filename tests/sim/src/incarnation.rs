@@ -220,7 +220,6 @@ fn others(world: &World, effects: &Effects, life: &Life, node: &Arc<Node>) -> Jo
         clock: Arc::clone(&effects.clock),
         disk: world.disk.clone(),
         store: world.store.clone(),
-        vitals: Arc::clone(&effects.vitals),
         trace: world.trace.clone(),
     };
     others.spawn(weather.run());

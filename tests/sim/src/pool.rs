@@ -49,3 +49,39 @@ impl Pool for SimPool {
         work();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// True if a piece of work is done, false if it panics before it begins.
+    fn is_done(pool: &SimPool) -> bool {
+        let done = Arc::new(AtomicBool::new(false));
+        let work = Arc::clone(&done);
+        let work = Box::new(move || work.store(true, Ordering::Relaxed));
+        let spawned = catch_unwind(AssertUnwindSafe(|| pool.spawn(work)));
+        assert_eq!(spawned.is_ok(), done.load(Ordering::Relaxed));
+        spawned.is_ok()
+    }
+
+    #[test]
+    fn work_is_done_where_nothing_is_to_panic() {
+        let pool = SimPool::new(Chance::of(1), None, &Trace::new(false));
+        assert!((0..100).all(|_| is_done(&pool)));
+    }
+
+    #[test]
+    fn panics_come_in_rows_and_are_counted() {
+        let trace = Trace::new(false);
+        let pool = SimPool::new(Chance::of(1), Some(10), &trace);
+        let done: Vec<bool> = (0..500).map(|_| is_done(&pool)).collect();
+        let panics = done.iter().filter(|done| !**done).count() as u64;
+        assert_eq!(trace.faults().get("persist: a job panics"), Some(&panics));
+        assert!(done.windows(3).any(|row| row.iter().all(|done| !done)), "long enough a row");
+        assert!(panics < 250, "most is done");
+    }
+}

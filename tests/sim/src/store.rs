@@ -205,9 +205,7 @@ impl Shared {
         }
         Ok(fault)
     }
-}
 
-impl Shared {
     /// Counts an outage when the first call meets it.
     fn note_outage(&self) {
         if !mem::replace(&mut self.weather.lock().outage_was_met, true) {

@@ -2,12 +2,11 @@
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use wal::Fatal;
-use wal::disk::ModelDisk;
+use wal::disk::{Hits, ModelDisk};
 
 use crate::panics;
 use crate::trace::Trace;
@@ -19,8 +18,6 @@ use crate::world::World;
 pub(crate) struct Vitals {
     death: Mutex<Option<String>>,
     died: Notify,
-    /// True if something was done to it after which it may end itself.
-    may_die: AtomicBool,
     disk: ModelDisk,
     /// The disk's call with which it is killed.
     dies_at_call: Option<u64>,
@@ -33,7 +30,6 @@ impl Vitals {
         Arc::new(Self {
             death: Mutex::new(None),
             died: Notify::new(),
-            may_die: AtomicBool::new(false),
             disk: world.disk.clone(),
             dies_at_call,
             trace: world.trace.clone(),
@@ -41,14 +37,10 @@ impl Vitals {
         })
     }
 
-    /// From now on the process may end itself.
-    pub(crate) fn allow_death(&self) {
-        self.may_die.store(true, Ordering::Relaxed);
-    }
-
-    /// True if the process may end itself, or has ended.
+    /// True if the process may end itself, because a sync has failed, or has ended.
     pub(crate) fn may_die(&self) -> bool {
-        self.may_die.load(Ordering::Relaxed) || self.is_killed() || self.is_dead()
+        let Hits { failed_syncs, full_syncs, .. } = self.disk.hits();
+        failed_syncs + full_syncs > 0 || self.is_killed() || self.is_dead()
     }
 
     /// True if the disk has had the call with which the process is killed. Before that call nothing

@@ -11,7 +11,6 @@ use crate::clock::SimClock;
 use crate::plan::Faults;
 use crate::store::SimStore;
 use crate::trace::Trace;
-use crate::vitals::Vitals;
 
 /// An hour, and ten years.
 const JUMPS_NS: [i64; 4] =
@@ -29,7 +28,6 @@ pub(crate) struct Weather {
     pub(crate) clock: Arc<SimClock>,
     pub(crate) disk: ModelDisk,
     pub(crate) store: SimStore,
-    pub(crate) vitals: Arc<Vitals>,
     pub(crate) trace: Trace,
 }
 
@@ -75,14 +73,12 @@ impl Weather {
     fn full_sync(&self) {
         let (sync, count) = (self.chance.within(1, 8), self.chance.within(1, 2));
         self.trace.event(format_args!("disk: full {count} times from sync {sync} on"));
-        self.vitals.allow_death();
         self.disk.fill_at_sync(sync, count);
     }
 
     fn eio(&self) {
         let sync = self.chance.within(1, 12);
         self.trace.event(format_args!("disk: EIO at sync {sync}"));
-        self.vitals.allow_death();
         self.disk.fail_sync(sync);
     }
 

@@ -20,6 +20,7 @@ fn check(seeds: Range<u64>) {
     assert!(of("reads") > of("reads refused") && of("reads") > 100, "{counts:?}");
     assert!(of("requests cut off by a crash") >= 5, "{counts:?}");
     assert!(of("persist: set aside") > 0, "{counts:?}");
+    assert!(of("starts refused over rot") + of("reads refused over rot") > 0, "{counts:?}");
     assert_eq!(of("judgements"), SEEDS_A_TEST, "{counts:?}");
 }
 
