@@ -36,7 +36,7 @@ pub(super) fn vouched_frame(
 }
 
 /// A segment with frames in front of another one that has frames too, which shows that the first was
-/// sealed; and how many bytes its frames end at.
+/// sealed; and where its last frame ends.
 pub(super) fn sealed_segment(
     disk: &ModelDisk,
     dir: &Path,
@@ -47,5 +47,5 @@ pub(super) fn sealed_segment(
     segments.retain(|segment| segment.frames > 0);
     segments.pop()?;
     let segment = segments.get(chance.index(segments.len().max(1)))?;
-    Some((SegmentName { seq: segment.seq, epoch: segment.epoch }, segment.bytes))
+    Some((segment.name(), segment.bytes))
 }
