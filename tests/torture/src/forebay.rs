@@ -18,6 +18,10 @@ use crate::error::{During, Error};
 /// Nothing that a scenario waits for may take longer: a guard against hanging, not a measurement.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The exit code of a server whose disk has failed: the only one with which a server may end by
+/// itself that has started.
+pub(crate) const EXIT_IO: i32 = 74;
+
 /// The environment variable that switches a fault on.
 const FAULT_VARIABLE: &str = "FOREBAY_FAULT";
 

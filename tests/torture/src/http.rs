@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::{Body, Client, Response};
 use reqwest::header::RETRY_AFTER;
 use serde_json::Value;
 
@@ -62,7 +62,7 @@ impl Answer {
 }
 
 /// Writes lines whose times are nanoseconds.
-pub(crate) fn write(client: &Client, url: &str, database: &str, lines: String) -> Answer {
+pub(crate) fn write(client: &Client, url: &str, database: &str, lines: impl Into<Body>) -> Answer {
     write_and_read(client, url, database, lines).0
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn write_and_read(
     client: &Client,
     url: &str,
     database: &str,
-    lines: String,
+    lines: impl Into<Body>,
 ) -> (Answer, String) {
     let url = format!("{url}/api/v3/write_lp?db={database}&precision=nanosecond");
     let response = match client.post(url).body(lines).send() {

@@ -1,8 +1,10 @@
 //! Load for figures: requests that are all alike, each with a number of its own, so that a count of
 //! rows by number tells which were kept.
 
+mod template;
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -10,23 +12,22 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use reqwest::blocking::Client;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::error::Error;
+use crate::error::{During, Error};
 use crate::http::{self, Answer};
 use crate::report::{Spread, Totals};
+use template::{FIRST_REQUEST, Template};
 
 /// The database that it goes to.
 pub(crate) const DATABASE: &str = "load";
 
 /// Each has a thread of its own beside those that use it, so there are not many.
 const CLIENTS: usize = 8;
-const SERIES: u64 = 50;
-/// 2020-01-01.
-const EPOCH_SECONDS: u64 = 1_577_836_800;
-const DAY_SECONDS: u64 = 86_400;
-const NANOS: u64 = 1_000_000_000;
-/// Requests go round these days, so that no partition gets very large.
-const DAYS: u64 = 10;
+/// A thread that sends and waits needs no more, and there are many of them.
+const SENDER_STACK: usize = 256 << 10;
+/// From the start of the senders until the first request is due: each has one ready by then.
+const LEAD: Duration = Duration::from_millis(500);
 
 /// How a request ended, in short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,69 +40,60 @@ enum Fate {
 /// Requests, and what became of each.
 #[derive(Debug)]
 pub(crate) struct Load {
-    rows: u64,
-    /// The fields of each row; only the number of its request and its time are its own.
-    fields: Vec<String>,
+    template: Template,
     next: AtomicU64,
     fates: Mutex<BTreeMap<u64, Fate>>,
     totals: Mutex<Totals>,
     ack_times: Mutex<Vec<Duration>>,
+    due_times: Mutex<Vec<Duration>>,
+}
+
+/// How requests of a fixed rate were offered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offered {
+    /// Requests that were sent, each at its moment or later.
+    pub(crate) requests: u64,
+    /// From the first moment until the last answer.
+    pub(crate) took: Duration,
 }
 
 impl Load {
     /// Requests of so many rows each.
     pub(crate) fn new(rows: u64) -> Self {
-        // Ten fields that no encoding makes small, as measured values are.
-        let value = |row: u64, field: u64| {
-            let mixed = (row * 10 + field + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            mixed as f64 / u64::MAX as f64 * 100.0
-        };
-        let fields = (0..rows).map(|row| {
-            (0..10).fold(String::new(), |mut text, field| {
-                // Text in memory takes all that is written to it.
-                let _ = write!(text, ",f{field}={}", value(row, field));
-                text
-            })
-        });
         Self {
-            rows,
-            fields: fields.collect(),
-            next: AtomicU64::new(0),
+            template: Template::new(rows),
+            next: AtomicU64::new(FIRST_REQUEST),
             fates: Mutex::default(),
             totals: Mutex::default(),
             ack_times: Mutex::default(),
+            due_times: Mutex::default(),
         }
     }
 
-    fn lines(&self, request: u64) -> String {
-        let mut text = String::with_capacity(self.fields.len() * 280);
-        for (row, fields) in self.fields.iter().enumerate() {
-            let number = request * self.rows + row as u64;
-            let (series, day) = (number % SERIES, request % DAYS);
-            let time = (EPOCH_SECONDS + day * DAY_SECONDS) * NANOS + number * 1_000;
-            // Text in memory takes all that is written to it.
-            let _ = writeln!(text, "samples,host=h{series} request={request}i{fields} {time}");
-        }
-        text
-    }
-
-    /// Sends one request, and again whenever it is refused until it is kept or `stop`. Without
-    /// `patient` it is sent once.
-    fn send(&self, client: &Client, url: &str, patient: Option<&AtomicBool>) -> Answer {
+    fn next_request(&self) -> (u64, Vec<u8>) {
         let request = self.next.fetch_add(1, Ordering::Relaxed);
+        (request, self.template.body(request))
+    }
+
+    /// Sends one request, and again whenever it is refused until it is kept or `stop`.
+    fn send_until_kept(&self, client: &Client, url: &str, stop: &AtomicBool) -> Answer {
+        let (request, mut body) = self.next_request();
         loop {
-            let lines = self.lines(request);
-            let sent = Instant::now();
-            let answer = http::write(client, url, DATABASE, lines);
-            self.ended(request, answer, sent.elapsed());
-            match patient {
-                Some(stop) if answer.is_refused() && !stop.load(Ordering::Relaxed) => {
-                    let wait = answer.retry_after.unwrap_or(1);
-                    sleep_unless(stop, Duration::from_secs(wait));
-                }
-                _ => return answer,
+            let answer = self.send(client, url, (request, body));
+            if !answer.is_refused() || stop.load(Ordering::Relaxed) {
+                return answer;
             }
+            sleep_unless(stop, Duration::from_secs(answer.retry_after.unwrap_or(1)));
+            body = self.template.body(request);
         }
+    }
+
+    /// Sends one request once.
+    fn send(&self, client: &Client, url: &str, (request, body): (u64, Vec<u8>)) -> Answer {
+        let sent = Instant::now();
+        let answer = http::write(client, url, DATABASE, body);
+        self.ended(request, answer, sent.elapsed());
+        answer
     }
 
     fn ended(&self, request: u64, answer: Answer, took: Duration) {
@@ -115,7 +107,7 @@ impl Load {
             self.ack_times.lock().push(took);
         }
         let mut totals = self.totals.lock();
-        totals.answered(answer.status, self.fields.len());
+        totals.answered(answer.status, self.template.rows() as usize);
         if let Some(fault) = answer.fault() {
             totals.broke(fault);
         }
@@ -129,14 +121,14 @@ impl Load {
         clients: usize,
         work: impl FnOnce() -> T,
     ) -> Result<T, Error> {
-        let clients = (0..clients).map(|_| http::client()).collect::<Result<Vec<_>, _>>()?;
+        let (count, clients) = (clients, shared_clients(clients)?);
         let stop = AtomicBool::new(false);
         let stop = &stop;
         Ok(thread::scope(|scope| {
-            for client in &clients {
+            for client in clients.iter().cycle().take(count) {
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
-                        if self.send(client, url, Some(stop)).status.is_none() {
+                        if self.send_until_kept(client, url, stop).status.is_none() {
                             return;
                         }
                     }
@@ -149,36 +141,46 @@ impl Load {
     }
 
     /// Requests at a fixed rate for some time, each at its moment whether or not earlier ones were
-    /// answered, each sent once. Returns how many could be offered: no more are under way at once
-    /// than `at_once`.
+    /// answered, each sent once. No more are under way at once than `at_once`: if all are, the next
+    /// one is late, and what is late beyond the end is not offered any more.
     pub(crate) fn open(
         &self,
         url: &str,
         (rate, time): (f64, Duration),
         at_once: usize,
-    ) -> Result<u64, Error> {
-        let clients = (0..CLIENTS).map(|_| http::client()).collect::<Result<Vec<_>, _>>()?;
-        let (begun, tickets, count) = (Instant::now(), AtomicU64::new(0), AtomicU64::new(0));
-        let (ticket, offered) = (&tickets, &count);
+    ) -> Result<Offered, Error> {
+        allow_connections()?;
+        let clients = shared_clients(at_once)?;
+        let schedule = &Schedule::new(rate, time);
         thread::scope(|scope| {
             for client in clients.iter().cycle().take(at_once) {
-                scope.spawn(move || {
-                    loop {
-                        let at = ticket.fetch_add(1, Ordering::Relaxed) as f64 / rate;
-                        if at >= time.as_secs_f64() || begun.elapsed() >= time {
-                            return;
-                        }
-                        let moment = Duration::from_secs_f64(at);
-                        thread::sleep(moment.saturating_sub(begun.elapsed()));
-                        offered.fetch_add(1, Ordering::Relaxed);
-                        if self.send(client, url, None).status.is_none() {
-                            return;
-                        }
-                    }
-                });
+                let sender = thread::Builder::new().stack_size(SENDER_STACK);
+                let sending = move || self.offer(client, url, schedule);
+                sender.spawn_scoped(scope, sending).during("start a client")?;
             }
-        });
-        Ok(count.into_inner())
+            Ok::<_, Error>(())
+        })?;
+        let requests = schedule.offered.load(Ordering::Relaxed);
+        Ok(Offered { requests, took: schedule.begin.elapsed() })
+    }
+
+    /// Sends what is due, one request after the other. Each is made before its moment.
+    fn offer(&self, client: &Client, url: &str, schedule: &Schedule) {
+        while let Some(due) = schedule.next() {
+            let request = self.next_request();
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if schedule.is_over() {
+                return;
+            }
+            schedule.offered.fetch_add(1, Ordering::Relaxed);
+            let answer = self.send(client, url, request);
+            if answer.is_acked() {
+                self.due_times.lock().push(due.elapsed());
+            }
+            if answer.status.is_none() {
+                return;
+            }
+        }
     }
 
     /// Rows that were acknowledged so far.
@@ -186,14 +188,20 @@ impl Load {
         self.totals.lock().rows_acked
     }
 
-    /// Requests that were acknowledged so far.
-    pub(crate) fn requests_acked(&self) -> u64 {
-        self.totals.lock().requests_acked
+    /// Requests that were acknowledged and refused so far.
+    pub(crate) fn answered(&self) -> (u64, u64) {
+        let totals = self.totals.lock();
+        (totals.requests_acked, totals.requests_rejected)
     }
 
-    /// How long acknowledgements took since the last call.
+    /// How long acknowledgements took since the last call, from when a request was sent.
     pub(crate) fn take_ack_times(&self) -> Spread {
         Spread::of(mem::take(&mut *self.ack_times.lock()))
+    }
+
+    /// The same of requests of a fixed rate, from when a request was due.
+    pub(crate) fn take_due_times(&self) -> Spread {
+        Spread::of(mem::take(&mut *self.due_times.lock()))
     }
 
     /// Counts the rows of each request and compares them with how it ended; returns all counts.
@@ -208,18 +216,60 @@ impl Load {
         }
         totals.reads += 1;
         totals.rows_read += kept.values().sum::<u64>();
+        let rows = self.template.rows();
         for (request, fate) in fates.iter() {
             let count = kept.remove(request).unwrap_or_default();
             match fate {
-                Fate::Acked if count < self.rows => totals.lost += self.rows - count,
+                Fate::Acked if count < rows => totals.lost += rows - count,
                 Fate::Refused if count > 0 => totals.phantom += count,
-                Fate::Unknown if count > 0 && count < self.rows => totals.torn += 1,
-                _ => totals.double += count.saturating_sub(self.rows),
+                Fate::Unknown if count > 0 && count < rows => totals.torn += 1,
+                _ => totals.double += count.saturating_sub(rows),
             }
         }
         totals.phantom += kept.values().sum::<u64>();
         Ok(totals)
     }
+}
+
+/// Moments at which requests are due, one after the other at a fixed rate.
+#[derive(Debug)]
+struct Schedule {
+    begin: Instant,
+    rate: f64,
+    time: Duration,
+    next: AtomicU64,
+    /// Requests that were sent.
+    offered: AtomicU64,
+}
+
+impl Schedule {
+    fn new(rate: f64, time: Duration) -> Self {
+        let (next, offered) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { begin: Instant::now() + LEAD, rate, time, next, offered }
+    }
+
+    /// The next moment, if there is one more.
+    fn next(&self) -> Option<Instant> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let at = Duration::from_secs_f64(number as f64 / self.rate);
+        (at < self.time).then(|| self.begin + at)
+    }
+
+    fn is_over(&self) -> bool {
+        self.begin.elapsed() >= self.time
+    }
+}
+
+/// Clients for so many who send at once; some share one.
+fn shared_clients(count: usize) -> Result<Vec<Client>, Error> {
+    (0..count.min(CLIENTS)).map(|_| http::client()).collect()
+}
+
+/// As many files as the machine allows: each request under way has a connection.
+fn allow_connections() -> Result<(), Error> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    raised.map_err(io::Error::from).during("raise the limit of open files")
 }
 
 /// Sleeps, but not on when there is nothing to wait for any more.
@@ -236,20 +286,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_row_of_each_request_is_a_point_of_its_own() {
-        let load = Load::new(20);
-        let text = load.lines(0) + &load.lines(1);
-        let mut points: Vec<_> = text
-            .lines()
-            .map(|line| {
-                let (rest, time) = line.rsplit_once(' ').expect("has a time");
-                (rest.split(' ').next().map(str::to_owned), time.to_owned())
-            })
-            .collect();
-        assert_eq!(points.len(), 40);
-        points.sort();
-        points.dedup();
-        assert_eq!(points.len(), 40);
-        assert!(load.lines(1).contains(" request=1i,f0="));
+    fn as_many_requests_are_due_as_the_rate_says() {
+        let schedule = Schedule::new(10.0, Duration::from_secs(2));
+        let mut due = Vec::new();
+        while let Some(moment) = schedule.next() {
+            due.push(moment);
+        }
+        assert_eq!(due.len(), 20);
+        assert_eq!(due[0], schedule.begin);
+        assert!(due.is_sorted());
+        assert!(due[19] < schedule.begin + Duration::from_secs(2));
     }
 }

@@ -28,16 +28,21 @@ pub struct Settings {
     /// Where images of file systems are made
     #[arg(long, value_name = "DIR", default_value = "/dev/shm", global = true)]
     pub image_dir: PathBuf,
+
+    /// Judge how long things took, too: for a release build with the machine to itself
+    #[arg(long, global = true)]
+    pub strict: bool,
 }
 
 impl Settings {
-    /// The settings of a test, with chance beginning at `seed`.
+    /// The settings of a test, with chance beginning at `seed`. Tests judge no times.
     pub fn of_test(seed: u64) -> Self {
         Self {
             forebay: env::var_os("FOREBAY_BIN").map(PathBuf::from),
             seed,
             work_dir: env::temp_dir(),
             image_dir: PathBuf::from("/dev/shm"),
+            strict: false,
         }
     }
 

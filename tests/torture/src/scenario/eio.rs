@@ -1,6 +1,12 @@
-//! A sync that fails once, as `strace` injects it: the server must end, and nothing is lost.
+//! A sync that fails once, as `strace` injects it: the server must end at once, and nothing is lost.
+//!
+//! What the failed sync was to make durable stands in the page cache, where the next server would
+//! find it, so that an acknowledgement that must not have been given would seem to be kept. So the
+//! power is cut as soon as the server has ended: then the ledger misses whatever was acknowledged
+//! and not synced, what was acknowledged after the failure too.
 
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use rand::Rng;
@@ -8,18 +14,21 @@ use serde::Serialize;
 
 use crate::bench::{Bench, CREW, SMALL};
 use crate::error::Error;
-use crate::forebay::{PATIENCE, Server};
-use crate::report::{Report, Spread, Totals, tell};
+use crate::forebay::{EXIT_IO, PATIENCE, Server};
+use crate::loop_mount::LoopMount;
+use crate::power_cut::{Cutter, Journal};
+use crate::report::{Report, Spread, Totals, millis, tell};
 use crate::settings::Settings;
 use crate::strace::{self, Attached};
 use crate::work_dir::WorkDir;
 use crate::workload::Workload;
 
 const KEYS: u64 = 8_000;
-/// The exit code of a server whose disk has failed.
-const EXIT_IO: i32 = 74;
-/// Rounds that share a data directory.
-const ROUNDS_A_DIRECTORY: u64 = 25;
+const IMAGE_BYTES: u64 = 320 << 20;
+/// Rounds that share a file system.
+const ROUNDS_AN_IMAGE: u64 = 25;
+/// From the failed sync until the process has ended, at most.
+const END_MAX: Duration = Duration::from_secs(1);
 
 /// How often.
 #[derive(Args, Clone, Debug)]
@@ -37,7 +46,7 @@ pub struct Eio {
     pub failures: u64,
     /// Those that failed before they listened.
     pub failed_at_start: u64,
-    /// From the start of a server until its end.
+    /// From the failed sync until the end of the process.
     pub until_end: Spread,
     /// What clients did and saw.
     #[serde(flatten)]
@@ -63,14 +72,23 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Eio, Error> {
     let mut times = Vec::new();
     let mut when = 1;
     while when <= options.rounds && eio.totals.is_clean() {
+        let mut mount = LoopMount::new(&settings.image_dir, IMAGE_BYTES, "ext4")?;
         let mut dir = WorkDir::within(&settings.work_dir)?;
-        let bench = Bench::new(settings, dir.data(), Workload::new(KEYS).forgiving())?;
-        let last = options.rounds.min(when + ROUNDS_A_DIRECTORY - 1);
+        let trace = dir.path().join("trace");
+        let data = mount.path().join("data");
+        let bench = Bench::new(settings, data, Workload::new(KEYS).forgiving())?;
+        let last = options.rounds.min(when + ROUNDS_AN_IMAGE - 1);
         let done = bench.while_clean(when..=last, |when| {
-            times.push(eio.round(&bench, &dir, when, random.random())?);
+            times.extend(eio.round(
+                &bench,
+                (&mut mount, trace.as_path()),
+                when,
+                random.random(),
+            )?);
             Ok(())
         });
         if done.is_err() || !bench.workload.is_clean() {
+            mount.keep();
             dir.keep();
         }
         eio.totals.absorb(bench.workload.totals());
@@ -79,49 +97,57 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Eio, Error> {
         when = last + 1;
     }
     eio.until_end = Spread::of(times);
+    eio.check_end(settings.strict);
     Ok(eio)
 }
 
 impl Eio {
-    /// One server whose `when`th sync fails, and one without faults after it.
+    /// One server whose `when`th sync fails, and one without faults after it. Returns how long the
+    /// first one went on.
     fn round(
         &mut self,
         bench: &Bench,
-        dir: &WorkDir,
+        (mount, trace): (&mut LoopMount, &Path),
         when: u64,
         seed: u64,
-    ) -> Result<Duration, Error> {
-        let (trace, number) = (dir.path().join("trace"), when.div_ceil(2));
-        let launch = bench.launch(&SMALL);
+    ) -> Result<Option<Duration>, Error> {
+        let (launch, number) = (bench.launch(&SMALL), when.div_ceil(2));
         let at_start = when % 2 == 1;
+        let cutter = Cutter::ready(&mount.path(), Journal::Lost)?;
         let mut server = match at_start {
-            true => launch.under(strace::failing_sync(number, &trace)).start()?,
+            true => launch.under(strace::failing_sync(number, trace)).start()?,
             false => launch.start()?,
         };
-        let mut begun = Instant::now();
-        match server.wait_ready() {
+        let ended = match server.wait_ready() {
             Ok(url) => {
                 // A file of the objects may fail first and is written anew; the log's turn comes.
                 let ended = bench.workload.during(&url, CREW, seed, || {
                     let process = server.process();
                     let _tracer = match at_start {
                         true => None,
-                        false => Some(Attached::failing_sync(process, number, &trace)?),
+                        false => Some(Attached::failing_sync(process, number, trace)?),
                     };
-                    begun = Instant::now();
-                    server.wait_end(PATIENCE)
+                    server.wait_end(PATIENCE)?;
+                    Ok::<_, Error>(SystemTime::now())
                 })?;
-                ended?;
+                ended?
             }
-            Err(Error::Ended { .. }) => self.failed_at_start += 1,
+            Err(Error::Ended { .. }) => {
+                self.failed_at_start += 1;
+                SystemTime::now()
+            }
             Err(error) => return Err(error),
-        }
-        let took = begun.elapsed();
+        };
         self.expect_code(bench, &mut server, when)?;
+        cutter.cut()?;
         bench.expect_no_panic(&server);
         bench.workload.crashed();
+        drop(server);
+        mount.unmount()?;
+        mount.mount()?;
         bench.judge_after_restart(&SMALL)?;
-        Ok(took)
+        let ended = ended.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok(strace::failed_at(trace)?.map(|failed| ended.saturating_sub(failed)))
     }
 
     fn expect_code(&mut self, bench: &Bench, server: &mut Server, when: u64) -> Result<(), Error> {
@@ -133,5 +159,33 @@ impl Eio {
             server.kill()?;
         }
         Ok(())
+    }
+
+    /// The end must come at once, which is judged if that is `strict`.
+    fn check_end(&mut self, strict: bool) {
+        let longest = self.until_end.max_ms;
+        if strict && longest > millis(END_MAX) {
+            self.totals.broke(format!("a server ended {longest} ms after its sync had failed"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_goes_on_after_a_failed_sync_is_not_clean() {
+        let of = |longest: u64| Eio {
+            until_end: Spread::of(vec![Duration::from_millis(longest)]),
+            ..Eio::default()
+        };
+        for (longest, strict, is_clean) in
+            [(1_000, true, true), (1_001, true, false), (1_001, false, true)]
+        {
+            let mut eio = of(longest);
+            eio.check_end(strict);
+            assert_eq!(eio.totals.is_clean(), is_clean, "{longest} ms");
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! Twice the rate that a server can take, offered without mercy: refusals, no loss, no more memory
 //! than the budget, and those who get in are answered soon.
+//!
+//! What it can take is what so many clients get through that wait for their answers as keep it
+//! busy. Requests are then due at twice that rate, whether or not earlier ones were answered.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -17,9 +20,13 @@ use crate::work_dir::WorkDir;
 
 /// Rows of a request.
 const ROWS: u64 = 1_000;
-const CLOSED_CLIENTS: usize = 16;
-/// Requests under way at once, at most.
-const OPEN_CLIENTS: usize = 256;
+/// More than the server has under way at its best, so that it never waits for a client.
+const CLOSED_CLIENTS: usize = 64;
+/// Requests under way at once, at most: seconds of what is offered.
+const OPEN_CLIENTS: usize = 1_024;
+/// What is offered, as a multiple of what is taken, and the least of it that counts as offered.
+const OFFERED: f64 = 2.0;
+const OFFERED_MIN: f64 = 1.9;
 /// An answer that comes later is no answer to those who wait for it.
 const ACK_MAX_MS: f64 = 5_000.0;
 
@@ -40,12 +47,16 @@ pub struct Options {
 pub struct Overload {
     /// Requests a second that clients get through that wait for each answer.
     pub closed_rate: f64,
-    /// Requests a second that were offered.
+    /// Requests a second that were offered, while they were.
     pub offered_rate: f64,
-    /// Requests a second that were kept of them.
+    /// Requests a second that were kept of them, until the last answer.
     pub kept_rate: f64,
-    /// How long acknowledgements took under overload.
+    /// Requests a second that were refused of them, until the last answer.
+    pub refused_rate: f64,
+    /// How long acknowledgements took under overload, from when a request was sent.
     pub acks: Spread,
+    /// The same from when a request was due: what a client waits that sends at moments of its own.
+    pub acks_from_due: Spread,
     /// The most memory that was in use.
     pub peak: MemoryPeak,
     /// What clients did and saw.
@@ -78,7 +89,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Overload, Error> {
     offered?;
     overload.peak = peak;
     overload.totals = load.judge(&client, &url)?;
-    overload.check();
+    overload.check(settings.strict);
     server.kill()?;
     if !overload.totals.is_clean() {
         dir.keep();
@@ -89,30 +100,74 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Overload, Error> {
 impl Overload {
     /// Measures what the server can take, and offers twice that.
     fn offer(&mut self, load: &Load, url: &str, seconds: u64) -> Result<(), Error> {
-        let (third, before) = (Duration::from_secs(seconds.div_ceil(3)), load.requests_acked());
-        load.closed(url, CLOSED_CLIENTS, || thread::sleep(third))?;
-        let closed = (load.requests_acked() - before) as f64;
-        self.closed_rate = closed / third.as_secs_f64();
+        let third = Duration::from_secs(seconds.div_ceil(3));
+        // What is answered after that time does not count.
+        let closed = load.closed(url, CLOSED_CLIENTS, || {
+            thread::sleep(third);
+            load.answered().0
+        })?;
+        self.closed_rate = closed as f64 / third.as_secs_f64();
         load.take_ack_times();
         tell(&format!("overload: {:.0} requests a second, now twice that", self.closed_rate));
-        let (begun, before) = (Instant::now(), load.requests_acked());
-        let rate = (2.0 * self.closed_rate).max(1.0);
-        let offered = load.open(url, (rate, Duration::from_secs(seconds)), OPEN_CLIENTS)?;
-        let took = begun.elapsed().as_secs_f64();
-        self.offered_rate = offered as f64 / took;
-        self.kept_rate = (load.requests_acked() - before) as f64 / took;
+        let (kept, refused) = load.answered();
+        let (rate, time) = ((OFFERED * self.closed_rate).max(1.0), Duration::from_secs(seconds));
+        let offered = load.open(url, (rate, time), OPEN_CLIENTS)?;
+        let (kept_then, refused_then) = load.answered();
+        let took = offered.took.as_secs_f64();
+        self.offered_rate = offered.requests as f64 / time.as_secs_f64();
+        self.kept_rate = (kept_then - kept) as f64 / took;
+        self.refused_rate = (refused_then - refused) as f64 / took;
         self.acks = load.take_ack_times();
+        self.acks_from_due = load.take_due_times();
         Ok(())
     }
 
-    fn check(&mut self) {
+    /// Looks whether the promises were kept, and whether it was an overload at all. How long
+    /// answers took is judged if that is `strict`.
+    fn check(&mut self, strict: bool) {
         let MemoryPeak { accounted_bytes, budget_bytes, .. } = self.peak;
         if accounted_bytes > budget_bytes + budget_bytes / 10 {
             let promise = format!("{accounted_bytes} bytes accounted, budget {budget_bytes}");
             self.totals.broke(promise);
         }
-        if self.acks.p99_ms > ACK_MAX_MS {
+        if self.offered_rate < OFFERED_MIN * self.closed_rate {
+            self.totals.broke(format!(
+                "no overload: the clients could offer {:.0} requests a second only, and {:.0} are \
+                 taken",
+                self.offered_rate, self.closed_rate,
+            ));
+        }
+        if self.acks.count == 0 {
+            self.totals.broke("nothing was kept under overload".to_owned());
+        }
+        if strict && self.acks.p99_ms > ACK_MAX_MS {
             self.totals.broke(format!("p99 of acknowledgements is {} ms", self.acks.p99_ms));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many promises such an overload has broken.
+    fn broken(offered_rate: f64, p99_ms: f64, accounted_bytes: u64, strict: bool) -> usize {
+        let mut overload = Overload {
+            closed_rate: 100.0,
+            offered_rate,
+            acks: Spread { count: 1, p99_ms, ..Spread::default() },
+            peak: MemoryPeak { accounted_bytes, budget_bytes: 1_000, ..MemoryPeak::default() },
+            ..Overload::default()
+        };
+        overload.check(strict);
+        overload.totals.broken.len()
+    }
+
+    #[test]
+    fn an_overload_that_could_not_be_made_is_told_as_one() {
+        assert_eq!(broken(190.0, 1.0, 1_100, true), 0);
+        assert_eq!(broken(189.0, 1.0, 1_100, false), 1);
+        assert_eq!(broken(190.0, 1.0, 1_101, false), 1);
+        assert_eq!((broken(200.0, 5_001.0, 0, true), broken(200.0, 5_001.0, 0, false)), (1, 0));
     }
 }

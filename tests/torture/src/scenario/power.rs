@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::bench::{Bench, CREW, SMALL};
 use crate::error::{During, Error};
-use crate::forebay::{Launch, Server};
+use crate::forebay::{EXIT_IO, Launch, Server};
 use crate::loop_mount::LoopMount;
 use crate::power_cut::{Cutter, Journal};
 use crate::report::{Report, Totals, tell};
@@ -168,7 +168,12 @@ impl Power {
         bench.workload.crashed();
         self.cuts += 1;
         self.journal_flushed += u64::from(journal == Journal::Flushed);
-        self.ended_by_themselves += u64::from(ended??.is_some());
+        let ended = ended??;
+        self.ended_by_themselves += u64::from(ended.is_some());
+        if let Some(status) = ended.filter(|status| status.code() != Some(EXIT_IO)) {
+            let told = server.told();
+            bench.workload.broke(format!("after a power cut a server ended as {status}: {told}"));
+        }
         Ok(())
     }
 }
