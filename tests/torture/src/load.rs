@@ -26,8 +26,10 @@ pub(crate) const DATABASE: &str = "load";
 const CLIENTS: usize = 8;
 /// A thread that sends and waits needs no more, and there are many of them.
 const SENDER_STACK: usize = 256 << 10;
-/// From the start of the senders until the first request is due: each has one ready by then.
+/// From the start of the senders until the first request is due: all are there by then.
 const LEAD: Duration = Duration::from_millis(500);
+/// How long before its moment a request is made: not so early that many lie about.
+const AHEAD: Duration = Duration::from_millis(100);
 
 /// How a request ended, in short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,18 +169,15 @@ impl Load {
     /// Sends what is due, one request after the other. Each is made before its moment.
     fn offer(&self, client: &Client, url: &str, schedule: &Schedule) {
         while let Some(due) = schedule.next() {
+            sleep_until(due - AHEAD);
             let request = self.next_request();
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            sleep_until(due);
             if schedule.is_over() {
                 return;
             }
             schedule.offered.fetch_add(1, Ordering::Relaxed);
-            let answer = self.send(client, url, request);
-            if answer.is_acked() {
+            if self.send(client, url, request).is_acked() {
                 self.due_times.lock().push(due.elapsed());
-            }
-            if answer.status.is_none() {
-                return;
             }
         }
     }
@@ -270,6 +269,10 @@ fn allow_connections() -> Result<(), Error> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     raised.map_err(io::Error::from).during("raise the limit of open files")
+}
+
+fn sleep_until(moment: Instant) {
+    thread::sleep(moment.saturating_duration_since(Instant::now()));
 }
 
 /// Sleeps, but not on when there is nothing to wait for any more.

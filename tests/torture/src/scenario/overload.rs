@@ -23,7 +23,7 @@ const ROWS: u64 = 1_000;
 /// More than the server has under way at its best, so that it never waits for a client.
 const CLOSED_CLIENTS: usize = 64;
 /// Requests under way at once, at most: seconds of what is offered.
-const OPEN_CLIENTS: usize = 1_024;
+const OPEN_CLIENTS: usize = 2_048;
 /// What is offered, as a multiple of what is taken, and the least of it that counts as offered.
 const OFFERED: f64 = 2.0;
 const OFFERED_MIN: f64 = 1.9;
@@ -137,6 +137,12 @@ impl Overload {
                 self.offered_rate, self.closed_rate,
             ));
         }
+        let Totals { requests_acked, requests_rejected, requests_unknown, .. } = self.totals;
+        let answered: u64 = self.totals.statuses.values().sum();
+        let silent = requests_acked + requests_rejected + requests_unknown - answered;
+        if silent > 0 {
+            self.totals.broke(format!("{silent} requests without an answer"));
+        }
         if self.acks.count == 0 {
             self.totals.broke("nothing was kept under overload".to_owned());
         }
@@ -169,5 +175,17 @@ mod tests {
         assert_eq!(broken(189.0, 1.0, 1_100, false), 1);
         assert_eq!(broken(190.0, 1.0, 1_101, false), 1);
         assert_eq!((broken(200.0, 5_001.0, 0, true), broken(200.0, 5_001.0, 0, false)), (1, 0));
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_told_and_an_honest_unknown_is_not() {
+        let acks = Spread { count: 1, ..Spread::default() };
+        let mut overload = Overload { acks, ..Overload::default() };
+        overload.totals.answered(Some(504), 1);
+        overload.check(true);
+        assert!(overload.totals.is_clean());
+        overload.totals.answered(None, 1);
+        overload.check(true);
+        assert_eq!(overload.totals.broken, ["1 requests without an answer"]);
     }
 }
