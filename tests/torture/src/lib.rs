@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`kills`](scenario::kills) | `kill -9` at any moment, and at named points |
 //! | [`power`](scenario::power) | the file system is shut down as by a power cut |
-//! | [`eio`](scenario::eio) | a sync fails once |
+//! | [`eio`](scenario::eio) | a sync fails once, and then the power |
 //! | [`slow_disk`](scenario::slow_disk) | each sync takes its time |
 //! | [`full_disk`](scenario::full_disk) | the disk is full, by writes or by others |
 //! | [`pause`](scenario::pause) | the process is stopped for seconds |
