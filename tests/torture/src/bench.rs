@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::error::Error;
-use crate::forebay::{Launch, Server};
-use crate::reading::Reader;
+use crate::forebay::{Launch, Server, persist_patiently};
+use crate::reading::{DATABASE, Reader};
 use crate::settings::Settings;
+use crate::work_dir::WorkDir;
 use crate::workload::{Crew, Workload};
 
 /// Small and quick, so that segments, jobs and files are many.
@@ -23,16 +26,29 @@ pub(crate) struct Bench {
     pub(crate) reader: Reader,
     binary: PathBuf,
     data_dir: PathBuf,
+    /// Where the ledger is: not where the server has its data.
+    ledger_dir: Mutex<WorkDir>,
 }
 
 impl Bench {
+    /// The ledger goes where images do: that is memory unless somebody says otherwise, so that the
+    /// sync of each of its lines costs nothing. The server dies here; the harness and the machine
+    /// stay.
     pub(crate) fn new(
         settings: &Settings,
         data_dir: PathBuf,
         workload: Workload,
     ) -> Result<Self, Error> {
         let binary = settings.binary()?;
-        Ok(Self { workload, reader: Reader::new()?, binary, data_dir })
+        let ledger_dir = WorkDir::within(&settings.image_dir)?;
+        let workload = workload.kept_in(&ledger_dir.path().join("ledger"))?;
+        let ledger_dir = Mutex::new(ledger_dir);
+        Ok(Self { workload, reader: Reader::new()?, binary, data_dir, ledger_dir })
+    }
+
+    /// Keeps the ledger for whoever looks into what went wrong.
+    pub(crate) fn keep_ledger(&self) {
+        self.ledger_dir.lock().keep();
     }
 
     /// How a server is started here.
@@ -58,6 +74,16 @@ impl Bench {
         self.workload.judge_all(&self.reader, url)
     }
 
+    /// Has a server persist everything, and judges what the files hold that its catalog names.
+    /// Nobody writes meanwhile. What was found before is to be looked into as it is.
+    pub(crate) fn judge_all_through_files(&self, url: &str) -> Result<(), Error> {
+        if !self.workload.is_clean() || self.workload.answered().0 == 0 {
+            return Ok(());
+        }
+        persist_patiently(&self.binary, url, DATABASE)?;
+        self.workload.judge_files(&self.reader, url, &self.objects())
+    }
+
     /// No task of a server may have panicked, however it ended and whatever else it showed.
     pub(crate) fn expect_no_panic(&self, server: &Server) {
         for line in server.lines_with("panicked at") {
@@ -81,10 +107,12 @@ impl Bench {
         Ok(())
     }
 
-    /// Starts a server once more, without any fault, and judges everything.
+    /// Starts a server once more, without any fault, and judges everything: as it is shown, and as
+    /// it is in files.
     pub(crate) fn judge_after_restart(&self, flags: &[&str]) -> Result<(), Error> {
         let (mut server, url) = self.launch(flags).start_ready()?;
         self.judge(&url)?;
+        self.judge_all_through_files(&url)?;
         server.kill()?;
         self.expect_no_panic(&server);
         Ok(())

@@ -89,6 +89,11 @@ impl Launch {
         Ok(Server::hear(child))
     }
 
+    /// Has such a server persist a database, however busy it is.
+    pub(crate) fn persist(&self, url: &str, database: &str) -> Result<(), Error> {
+        persist_patiently(&self.binary, url, database)
+    }
+
     /// Starts it and waits until it takes writes and answers queries.
     pub(crate) fn start_ready(&self) -> Result<(Server, String), Error> {
         let server = self.start()?;
@@ -281,4 +286,18 @@ pub(crate) fn persist(binary: &Path, url: &str, database: &str) -> Result<bool, 
     command.args(["persist", "-d", database, "--timeout", "60s"]).env("FOREBAY_HOST", url);
     let output = command.output().during("run forebay persist")?;
     Ok(output.status.success())
+}
+
+/// Has a server persist a database, however busy it is.
+pub(crate) fn persist_patiently(binary: &Path, url: &str, database: &str) -> Result<(), Error> {
+    const AGAIN: Duration = Duration::from_millis(200);
+    let begun = Instant::now();
+    while !persist(binary, url, database)? {
+        if begun.elapsed() > PATIENCE {
+            let what = format!("persisting the database {database}");
+            return Err(Error::Late { what, patience: PATIENCE });
+        }
+        thread::sleep(AGAIN);
+    }
+    Ok(())
 }

@@ -131,9 +131,17 @@ impl MemoryPeak {
         // A server that ends or is very busy may not answer; the next reading will tell.
         let Ok(metrics) = Metrics::of(client, url) else { return };
         self.samples += 1;
+        self.take(&metrics);
+    }
+
+    /// Takes a reading. What was in use between two of them only the server itself can tell, which
+    /// it does for its whole life.
+    fn take(&mut self, metrics: &Metrics) {
         self.budget_bytes = metrics.sum("forebay_memory_budget_bytes") as u64;
+        let high_water = metrics.sum("forebay_memory_high_water_bytes") as u64;
+        self.high_water_bytes = self.high_water_bytes.max(high_water);
         let accounted = metrics.sum("forebay_memory_bytes") as u64;
-        self.accounted_bytes = self.accounted_bytes.max(accounted);
+        self.accounted_bytes = self.accounted_bytes.max(accounted).max(high_water);
     }
 }
 
@@ -150,6 +158,17 @@ mod tests {
         let metrics = Metrics { text: TEXT.to_owned() };
         assert_eq!(metrics.sum("bytes"), 7.0);
         assert_eq!(metrics.sum("sync_seconds"), 0.0);
+    }
+
+    #[test]
+    fn a_peak_between_two_readings_is_taken_from_the_server() {
+        let mut peak = MemoryPeak::default();
+        let text = "forebay_memory_bytes{owner=\"a\"} 3\nforebay_memory_bytes{owner=\"b\"} 4\n";
+        peak.take(&Metrics { text: text.to_owned() });
+        assert_eq!((peak.accounted_bytes, peak.high_water_bytes), (7, 0));
+        let text = format!("{text}forebay_memory_high_water_bytes 9\n");
+        peak.take(&Metrics { text });
+        assert_eq!((peak.accounted_bytes, peak.high_water_bytes), (9, 9));
     }
 
     #[test]

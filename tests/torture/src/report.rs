@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use checker::{Fault, Verdict};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::Error;
+
+/// After so many ends of servers the files must have been read, too.
+const CRASHES_UNREAD_MAX: u64 = 50;
 
 /// The result of one scenario.
 pub trait Report: Debug + Serialize {
@@ -18,9 +22,9 @@ pub trait Report: Debug + Serialize {
     /// What was done and what was found wrong.
     fn totals(&self) -> &Totals;
 
-    /// True if no promise was broken.
+    /// True if no promise was broken, and enough was looked at to say so.
     fn is_clean(&self) -> bool {
-        self.totals().is_clean()
+        self.totals().is_clean() && self.totals().unread().is_none()
     }
 
     /// Prints one line of JSON.
@@ -34,6 +38,10 @@ pub trait Report: Debug + Serialize {
         if let Some(object) = line.as_object_mut() {
             object.insert("scenario".to_owned(), Self::SCENARIO.into());
             object.insert("clean".to_owned(), self.is_clean().into());
+            let broken = object.get_mut("broken").and_then(Value::as_array_mut);
+            if let (Some(unread), Some(broken)) = (self.totals().unread(), broken) {
+                broken.push(unread.into());
+            }
         }
         let what = "print the report".to_owned();
         writeln!(io::stdout(), "{line}").map_err(|source| Error::Io { what, source })
@@ -59,6 +67,10 @@ pub struct Totals {
     pub rows_read: u64,
     /// Queries that were refused or got no answer.
     pub reads_refused: u64,
+    /// Times that everything was read from the files that the catalog names, without the server.
+    pub file_readings: u64,
+    /// Ends of servers that a ledger was told of.
+    pub crashes: u64,
     /// Acknowledged values that were not there.
     pub lost: u64,
     /// Values that nobody sent, or that were refused.
@@ -80,6 +92,13 @@ impl Totals {
     pub fn is_clean(&self) -> bool {
         let faults = [self.lost, self.phantom, self.double, self.torn, self.stale, self.regressed];
         self.broken.is_empty() && faults.iter().all(|count| *count == 0)
+    }
+
+    /// What is wrong if many servers have ended and what they left was seen by their eyes only.
+    pub(crate) fn unread(&self) -> Option<String> {
+        let crashes = self.crashes;
+        let is_unread = crashes >= CRASHES_UNREAD_MAX && self.file_readings == 0;
+        is_unread.then(|| format!("{crashes} ends of servers, and the files were never read"))
     }
 
     /// Counts a verdict, and tells it if it is bad.
@@ -122,6 +141,16 @@ impl Totals {
         }
     }
 
+    /// Adds what one more look at the same requests has found.
+    pub(crate) fn saw(&mut self, again: &Self) {
+        self.reads += again.reads;
+        self.rows_read += again.rows_read;
+        self.lost += again.lost;
+        self.phantom += again.phantom;
+        self.double += again.double;
+        self.torn += again.torn;
+    }
+
     /// Adds what was found elsewhere.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.requests_acked += other.requests_acked;
@@ -134,6 +163,8 @@ impl Totals {
         self.reads += other.reads;
         self.rows_read += other.rows_read;
         self.reads_refused += other.reads_refused;
+        self.file_readings += other.file_readings;
+        self.crashes += other.crashes;
         self.lost += other.lost;
         self.phantom += other.phantom;
         self.double += other.double;
@@ -183,8 +214,11 @@ impl Spread {
 pub struct MemoryPeak {
     /// The budget, in bytes.
     pub budget_bytes: u64,
-    /// The most that was accounted, over all owners.
+    /// The most that was accounted, over all owners: the largest reading, or what the server itself
+    /// has noted as its most, whatever is larger.
     pub accounted_bytes: u64,
+    /// What the server itself has noted; 0 if it does not tell.
+    pub high_water_bytes: u64,
     /// The largest resident size.
     pub resident_bytes: u64,
     /// Readings.
@@ -226,5 +260,35 @@ mod tests {
         assert_eq!((totals.requests_rejected, totals.requests_unknown), (1, 1));
         totals.absorb(Totals { torn: 1, ..Totals::default() });
         assert!(!totals.is_clean());
+    }
+
+    #[derive(Debug, Serialize)]
+    struct Lives {
+        #[serde(flatten)]
+        totals: Totals,
+    }
+
+    impl Report for Lives {
+        const SCENARIO: &'static str = "lives";
+
+        fn totals(&self) -> &Totals {
+            &self.totals
+        }
+    }
+
+    #[test]
+    fn many_ends_without_a_look_at_the_files_are_not_clean() {
+        let is_clean = |crashes, file_readings| {
+            Lives { totals: Totals { crashes, file_readings, ..Totals::default() } }.is_clean()
+        };
+        assert!(is_clean(49, 0) && is_clean(50, 1));
+        assert!(!is_clean(50, 0));
+    }
+
+    #[test]
+    fn one_more_look_adds_what_it_found_and_no_requests() {
+        let mut totals = Totals { reads: 1, requests_acked: 5, ..Totals::default() };
+        totals.saw(&Totals { reads: 1, requests_acked: 5, lost: 2, ..Totals::default() });
+        assert_eq!((totals.reads, totals.requests_acked, totals.lost), (2, 5, 2));
     }
 }

@@ -17,7 +17,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::blocking::Client;
 
-use crate::error::Error;
+use crate::error::{During, Error};
 use crate::forebay::PATIENCE;
 use crate::http::{self, Answer};
 use crate::reading::{DATABASE, Reader, is_absent};
@@ -75,6 +75,13 @@ impl Workload {
         }
     }
 
+    /// The same with a ledger that is in a file, too: should the harness die, or find something,
+    /// there is something to look into. The file is not to lie on the file system under test.
+    pub(crate) fn kept_in(self, path: &Path) -> Result<Self, Error> {
+        let ledger = Ledger::in_file(path).during(format!("keep a ledger in {}", path.display()))?;
+        Ok(Self { ledger, ..self })
+    }
+
     /// The same where the disk is made to fail, so that an honest "our fault" is a good answer.
     pub(crate) fn forgiving(self) -> Self {
         Self { forgiving: true, ..self }
@@ -83,6 +90,7 @@ impl Workload {
     /// The server is dead, and nobody waits for an answer any more.
     pub(crate) fn crashed(&self) {
         self.ledger.crashed();
+        self.totals.lock().crashes += 1;
     }
 
     /// Runs `work` while the clients are busy. They end with it, or when the server has.
@@ -207,6 +215,7 @@ impl Workload {
         let read = self.ledger.begin_read();
         let stored = reader.read_files(url, objects)?;
         let mut totals = self.totals.lock();
+        totals.file_readings += 1;
         for fault in &stored.faults {
             totals.broke(fault.to_string());
         }

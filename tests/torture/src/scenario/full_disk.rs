@@ -101,6 +101,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<FullDisk, Error> {
         let done = bench.while_clean(0..rounds, |_| full.round(&place, &mut random));
         if done.is_err() || !bench.workload.is_clean() {
             mount.keep();
+            bench.keep_ledger();
         }
         full.totals.absorb(bench.workload.totals());
         done?;

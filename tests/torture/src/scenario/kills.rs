@@ -170,6 +170,7 @@ impl Run {
             done.and_then(|()| bench.while_clean([()], |()| bench.judge_after_restart(&SMALL)));
         if done.is_err() || !bench.workload.is_clean() {
             dir.keep();
+            bench.keep_ledger();
         }
         self.kills.totals.absorb(bench.workload.totals());
         done

@@ -65,6 +65,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Pause, Error> {
     let done = pause.all(&bench, options, random.random());
     if done.is_err() || !bench.workload.is_clean() {
         dir.keep();
+        bench.keep_ledger();
     }
     pause.totals = bench.workload.totals();
     done.map(|()| pause)

@@ -99,6 +99,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Power, Error> {
         // What a planted bug leaves is nothing to look into.
         if options.fault.is_none() && (done.is_err() || !bench.workload.is_clean()) {
             mount.keep();
+            bench.keep_ledger();
         }
         power.totals.absorb(bench.workload.totals());
         done?;
@@ -130,6 +131,7 @@ impl Power {
         }
         let (mut server, url) = options.launch(bench).start_ready()?;
         self.judge(bench, &server, &url)?;
+        bench.judge_all_through_files(&url)?;
         server.kill()?;
         Ok(())
     }

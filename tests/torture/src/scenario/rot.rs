@@ -77,6 +77,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Rot, Error> {
         let done = rot.one_directory(&bench, &dir, rounds, &mut random);
         if done.is_err() || !bench.workload.is_clean() {
             dir.keep();
+            bench.keep_ledger();
         }
         rot.totals.absorb(bench.workload.totals());
         done?;
