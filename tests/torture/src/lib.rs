@@ -30,6 +30,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "real processes, whose effects nobody passes in")]
 
+mod afterlife;
 mod away;
 mod bench;
 mod cgroup;

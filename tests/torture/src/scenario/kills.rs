@@ -32,8 +32,12 @@ const KEYS: u64 = 12_000;
 const POINT_PATIENCE: Duration = Duration::from_secs(1);
 /// So many points in a row are not missed by chance.
 const POINTS_MISSED_MAX: u64 = 8;
-/// Rounds from one reading of the files to the next.
+/// Rounds from one reading of the files of a server to the next that goes on with it.
 const FILES_EVERY: u64 = 20;
+/// How long a shutdown may take that nobody keeps from its end.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(30);
+/// In so many rounds each named point is chosen several times, so that it is reached.
+const ROUNDS_OF_ALL_POINTS: u64 = 300;
 
 /// How often.
 #[derive(Args, Clone, Debug)]
@@ -60,8 +64,6 @@ pub struct Kills {
     pub points_missed: u64,
     /// True if some named point was reached, so that the binary has them.
     pub points_compiled_in: bool,
-    /// Times that all was read from the files too.
-    pub file_readings: u64,
     /// From the start of a server until it was ready.
     pub restart: Spread,
     /// What clients did and saw.
@@ -74,6 +76,20 @@ impl Report for Kills {
 
     fn totals(&self) -> &Totals {
         &self.totals
+    }
+}
+
+impl Kills {
+    /// A point that is never the end shows nothing, however many others are.
+    fn expect_all_points(&mut self) {
+        if self.kills < ROUNDS_OF_ALL_POINTS {
+            return;
+        }
+        for point in Point::ALL.map(Point::name) {
+            if !self.points.contains_key(point) {
+                self.totals.broke(format!("no server has ended at {point}"));
+            }
+        }
     }
 }
 
@@ -100,6 +116,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Kills, Error> {
         let promise = "no named point is ever reached: build the server with `types/faults`";
         run.kills.totals.broke(promise.to_owned());
     }
+    run.kills.expect_all_points();
     run.kills.restart = Spread::of(run.restarts);
     Ok(run.kills)
 }
@@ -124,6 +141,16 @@ impl Moment {
             1 => Self::Persist,
             2 => Self::Shutdown,
             _ => Self::Load,
+        }
+    }
+
+    /// True if the clients have gone when the server is told to end: at every other shutdown, and
+    /// always before the very last step.
+    fn is_calm(self, random: &mut StdRng) -> bool {
+        match self {
+            Self::Point(Point::SnapshotBefore) => true,
+            Self::Shutdown | Self::Point(Point::CloseBefore) => random.random_bool(0.5),
+            _ => false,
         }
     }
 
@@ -214,11 +241,16 @@ impl Run {
         let url = server.wait_ready()?;
         self.restarts.push(server.started().elapsed());
         bench.judge(&url)?;
+        // It may reach its point before all is persisted; then it is not asked twice.
         if round.is_multiple_of(FILES_EVERY) && persist(bench.binary(), &url, DATABASE)? {
             bench.workload.judge_files(&bench.reader, &url, &bench.objects())?;
-            self.kills.file_readings += 1;
         }
         let seed = random.random();
+        if moment.is_calm(random) {
+            let busy = Duration::from_millis(random.random_range(0..150));
+            bench.workload.during(&url, CREW, seed, || thread::sleep(busy))?;
+            return end_without_clients(server, moment, random);
+        }
         let end = || end(bench, server, (moment, url.as_str()), random);
         bench.workload.during(&url, CREW, seed, end)?
     }
@@ -275,6 +307,24 @@ fn is_of_shutdown(point: Point) -> bool {
     matches!(point, Point::CloseBefore | Point::SnapshotBefore)
 }
 
+/// Ends a server in its shutdown that has no clients any more: whoever keeps asking keeps it from
+/// the last steps, which are the closing of log and catalog.
+fn end_without_clients(
+    server: &mut Server,
+    moment: Moment,
+    random: &mut StdRng,
+) -> Result<(), Error> {
+    server.signal(Signal::TERM);
+    match moment {
+        Moment::Point(_) => {
+            server.wait_end(SHUTDOWN_PATIENCE)?;
+        }
+        _ => thread::sleep(Duration::from_millis(random.random_range(0..400))),
+    }
+    server.kill()?;
+    Ok(())
+}
+
 /// Ends a busy server.
 fn end(
     bench: &Bench,
@@ -324,6 +374,17 @@ mod tests {
 
     fn of_code(code: i32) -> ExitStatus {
         ExitStatus::from_raw(code << 8)
+    }
+
+    #[test]
+    fn a_point_that_was_never_reached_is_told_once_it_should_have_been() {
+        let but_one = Point::ALL.into_iter().filter(|point| *point != Point::SnapshotBefore);
+        let points: BTreeMap<_, _> = but_one.map(|point| (point.name(), 1)).collect();
+        for (kills, broken) in [(299, 0), (300, 1)] {
+            let mut found = Kills { kills, points: points.clone(), ..Kills::default() };
+            found.expect_all_points();
+            assert_eq!(found.totals.broken.len(), broken, "after {kills}");
+        }
     }
 
     #[test]

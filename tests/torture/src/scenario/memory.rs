@@ -1,5 +1,5 @@
 //! Ten databases loaded at full speed at once in a cgroup that is smaller than what they need:
-//! every writer waits as it is told and gets through.
+//! every writer waits as it is told and gets through, and all of it is there after a kill.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,10 +8,11 @@ use clap::Args;
 use reqwest::blocking::Client;
 use serde::Serialize;
 
+use crate::afterlife::judge_after_kill;
 use crate::cgroup::MemoryCgroup;
 use crate::error::Error;
 use crate::flights;
-use crate::forebay::Launch;
+use crate::forebay::{Launch, Server};
 use crate::http;
 use crate::report::{MemoryPeak, Report, Totals, millis, tell};
 use crate::settings::Settings;
@@ -95,19 +96,19 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Memory, Error> {
     }
     memory.longest_wait_ms = millis(longest);
     memory.rows_per_second = memory.totals.rows_acked as f64 / seconds;
+    let judged = match server.ended()? {
+        Some(status) => {
+            memory.totals.broke(format!("{status}: {}", server.told()));
+            Ok(())
+        }
+        None => memory.count_all((&mut server, &launch), (&client, &url), options),
+    };
     memory.kernel_kills = cgroup.kills();
     memory.check(options);
-    match server.ended()? {
-        Some(status) => memory.totals.broke(format!("{status}: {}", server.told())),
-        None => memory.count(&client, &url, options)?,
-    }
-    if !memory.totals.is_clean() {
+    if judged.is_err() || !memory.totals.is_clean() {
         dir.keep();
     }
-    if server.ended()?.is_none() {
-        server.kill()?;
-    }
-    Ok(memory)
+    judged.map(|()| memory)
 }
 
 impl Memory {
@@ -127,6 +128,19 @@ impl Memory {
             self.totals
                 .broke(format!("{unknown} requests of {} writers failed", options.databases));
         }
+    }
+
+    /// Counts all rows: of the server that took them, of one that was started after a kill in the
+    /// same cgroup, and of that one when everything is in files.
+    fn count_all(
+        &mut self,
+        (server, launch): (&mut Server, &Launch),
+        (client, url): (&Client, &str),
+        options: &Options,
+    ) -> Result<(), Error> {
+        self.count(client, url, options)?;
+        let databases: Vec<_> = (0..options.databases).map(database).collect();
+        judge_after_kill((server, launch), &databases, |url| self.count(client, url, options))
     }
 
     /// Counts the rows of each database; a load may have been repeated in part, which adds none.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use crate::afterlife::judge_load_after_kill;
 use crate::error::Error;
 use crate::forebay::Launch;
 use crate::http;
@@ -80,7 +81,8 @@ impl Report for Overload {
 pub fn run(settings: &Settings, options: &Options) -> Result<Overload, Error> {
     let mut dir = WorkDir::within(&settings.work_dir)?;
     let flags = ["--memory-budget", options.memory_budget.as_str()];
-    let (mut server, url) = Launch::new(&settings.binary()?, &dir.data(), &flags).start_ready()?;
+    let launch = Launch::new(&settings.binary()?, &dir.data(), &flags);
+    let (mut server, url) = launch.start_ready()?;
     let (load, client) = (Load::new(ROWS), http::client()?);
     let mut overload = Overload::default();
     let (offered, peak) = MemoryPeak::during(&client, &url, server.process(), || {
@@ -90,11 +92,12 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Overload, Error> {
     overload.peak = peak;
     overload.totals = load.judge(&client, &url)?;
     overload.check(settings.strict);
-    server.kill()?;
-    if !overload.totals.is_clean() {
+    let (load, totals) = ((&load, &client), &mut overload.totals);
+    let judged = judge_load_after_kill((&mut server, &launch), load, totals);
+    if judged.is_err() || !overload.totals.is_clean() {
         dir.keep();
     }
-    Ok(overload)
+    judged.map(|()| overload)
 }
 
 impl Overload {

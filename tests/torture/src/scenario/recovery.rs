@@ -26,6 +26,8 @@ const PACE: Duration = Duration::from_millis(5);
 /// A recovery that takes longer hangs.
 const READY_MAX: Duration = Duration::from_secs(600);
 const MIB: f64 = (1 << 20) as f64;
+/// A server that reads its log reads it faster than it came, by so much at least.
+const OF_LIVE_RATE_MIN: f64 = 2.0;
 
 /// Nothing is persisted, and nothing is refused for the size of the log.
 const NEVER_PERSIST: [&str; 10] = [
@@ -117,7 +119,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Recovery, Error> {
     let flags = ["--memory-budget", options.memory_budget.as_str()];
     let small = Launch::new(&binary, &data, &flags);
     recovery.small = recovery.recover(&small, &client, Some(&load))?;
-    recovery.check();
+    recovery.check(settings.strict);
     if !recovery.totals.is_clean() {
         dir.keep();
     }
@@ -179,13 +181,27 @@ impl Recovery {
         })
     }
 
-    fn check(&mut self) {
-        for measured in [&self.roomy, &self.small] {
+    /// Looks whether the promises were kept. How fast it was is judged if that is `strict`; how
+    /// often the progress was seen to change depends on that, too.
+    fn check(&mut self, strict: bool) {
+        for (name, measured) in [("roomy", &self.roomy), ("small", &self.small)] {
             let MemoryPeak { accounted_bytes, budget_bytes, .. } = measured.peak;
             if accounted_bytes > budget_bytes {
                 let promise = format!("{accounted_bytes} bytes accounted, budget {budget_bytes}");
-                self.totals.broke(promise);
+                self.totals.broke(format!("{name}: {promise}"));
             }
+            let (rate, texts) = (measured.of_live_rate, measured.progress_texts);
+            if strict && rate < OF_LIVE_RATE_MIN {
+                self.totals.broke(format!("{name}: {rate:.1} times as fast as it was written"));
+            }
+            if strict && texts <= 1 {
+                self.totals.broke(format!("{name}: /ready had {texts} texts on the way"));
+            }
+        }
+        // What finds no room has to go to files while the log is still being read.
+        let finds_no_room = self.roomy.peak.accounted_bytes > self.small.peak.budget_bytes;
+        if finds_no_room && self.small.files == 0 {
+            self.totals.broke("nothing was persisted beside the recovery".to_owned());
         }
     }
 }
@@ -217,4 +233,35 @@ fn log_bytes(data: &Path) -> Result<u64, Error> {
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many promises a recovery has broken, both parts of which are alike but for their budget.
+    fn broken(measured: &Measured, strict: bool) -> usize {
+        let roomy_peak = MemoryPeak { budget_bytes: 1_000, ..measured.peak };
+        let roomy = Measured { peak: roomy_peak, ..measured.clone() };
+        let mut recovery = Recovery { roomy, small: measured.clone(), ..Recovery::default() };
+        recovery.check(strict);
+        recovery.totals.broken.len()
+    }
+
+    #[test]
+    fn what_is_slow_is_told_only_where_that_is_asked_for_and_what_is_too_much_always() {
+        let peak = MemoryPeak { accounted_bytes: 100, budget_bytes: 100, ..MemoryPeak::default() };
+        let good = Measured { of_live_rate: 2.0, progress_texts: 2, peak, ..Measured::default() };
+        assert_eq!(broken(&good, true), 0);
+        for bad in [
+            Measured { of_live_rate: 1.9, ..good.clone() },
+            Measured { progress_texts: 1, ..good.clone() },
+        ] {
+            assert_eq!((broken(&bad, true), broken(&bad, false)), (2, 0));
+        }
+        let peak = MemoryPeak { accounted_bytes: 101, ..peak };
+        // It is too much in the small budget, and with as much there should have been files.
+        assert_eq!(broken(&Measured { peak, ..good.clone() }, false), 2);
+        assert_eq!(broken(&Measured { peak, files: 1, ..good }, false), 1);
+    }
 }

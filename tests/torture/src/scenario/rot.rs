@@ -1,8 +1,9 @@
-//! Bits that flip on disk while no server runs: it refuses to start and names the file, or a query
-//! is refused that names it, or every answer is right. No answer is ever wrong.
+//! Bits that flip on disk while no server runs: it refuses to start, names the file and changes
+//! nothing, or a query is refused that names it, or every answer is right. No answer is ever wrong.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -108,6 +109,21 @@ impl Kind {
         }
     }
 
+    /// True if a server that refuses to start over such damage may have changed what is at `path` of
+    /// its data directory. It locks what it opens. The catalog is opened before the log, under a new
+    /// epoch, and its own log is made whole before the snapshots are compared with it; the store
+    /// sweeps what a crash has left of uploads.
+    fn is_free(self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_swept = path.starts_with("objects") && name.contains('#');
+        let is_opened_before = match self {
+            Self::Segment => path.starts_with("catalog"),
+            Self::Snapshot => path.starts_with("catalog/log"),
+            Self::CatalogLog | Self::Parquet => false,
+        };
+        name == "lock" || is_swept || is_opened_before
+    }
+
     /// The files of this kind of which every byte is vouched for by something behind it. The newest
     /// segment after a kill is not among them: where its last group ends, nobody can tell.
     fn files(self, data: &Path, was_closed: bool) -> Result<Vec<PathBuf>, Error> {
@@ -159,7 +175,8 @@ impl Rot {
             }
             fs::remove_dir_all(&copy).during("remove a copy")?;
         }
-        Ok(())
+        // What they were copies of is as good as ever: it was the damage that was refused.
+        bench.judge_after_restart(&FLAGS)
     }
 }
 
@@ -246,17 +263,21 @@ impl Outcome {
 fn outcome(bench: &Bench, copy: &Path, flip: &Flip) -> Result<Outcome, Error> {
     let file = flip.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let launch = Launch::new(bench.binary(), copy, &FLAGS).with("--persist-max-age", "1h");
+    let before = sums(copy, flip.kind)?;
     let mut server = launch.start()?;
     let told_by_server = |text: &str| text.contains(file);
     let url = match server.wait_ready() {
         Ok(url) => url,
         Err(Error::Ended { told }) => {
             let code = server.wait_end(PATIENCE)?.and_then(|end| end.code());
-            if code == Some(EXIT_CORRUPT) && told_by_server(&told) {
+            let changed = changed(&before, &sums(copy, flip.kind)?);
+            if code == Some(EXIT_CORRUPT) && told_by_server(&told) && changed.is_empty() {
                 return Ok(Outcome::StartRefused);
             }
             let place = format!("{} at {}", flip.path.display(), flip.offset);
-            bench.workload.broke(format!("{place}: exit code {code:?}: {told}"));
+            bench.workload.broke(format!(
+                "{place}: exit code {code:?}, changed files {changed:?}: {told}"
+            ));
             return Ok(Outcome::Broken);
         }
         Err(error) => return Err(error),
@@ -276,6 +297,29 @@ fn outcome(bench: &Bench, copy: &Path, flip: &Flip) -> Result<Outcome, Error> {
     }
 }
 
+/// A sum of each file of a data directory that a refused start has to leave as it is.
+type Sums = BTreeMap<PathBuf, u64>;
+
+fn sums(data: &Path, damaged: Kind) -> Result<Sums, Error> {
+    let mut sums = Sums::new();
+    for path in ending_with(data, "")? {
+        let name = path.strip_prefix(data).unwrap_or(&path);
+        if damaged.is_free(name) {
+            continue;
+        }
+        let mut hasher = DefaultHasher::new();
+        fs::read(&path).during(format!("read {}", path.display()))?.hash(&mut hasher);
+        sums.insert(name.to_owned(), hasher.finish());
+    }
+    Ok(sums)
+}
+
+/// The files that are new, gone, or not what they were.
+fn changed(before: &Sums, after: &Sums) -> Vec<PathBuf> {
+    let all = before.keys().chain(after.keys().filter(|path| !before.contains_key(*path)));
+    all.filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
+}
+
 /// The files in a directory, and in those below it, whose names end with `ending`.
 fn ending_with(dir: &Path, ending: &str) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
@@ -291,4 +335,29 @@ fn ending_with(dir: &Path, ending: &str) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_changed_new_or_gone_is_told_and_a_lock_is_not() {
+        let dir = WorkDir::within(&std::env::temp_dir()).expect("a directory");
+        let write = |name: &str, text: &str| {
+            fs::create_dir_all(dir.path().join("wal")).expect("a directory");
+            fs::write(dir.path().join("wal").join(name), text).expect("is written");
+        };
+        for name in ["same", "other", "gone"] {
+            write(name, "before");
+        }
+        let before = sums(dir.path(), Kind::Segment).expect("is read");
+        write("other", "after");
+        write("new", "");
+        write("lock", "");
+        fs::remove_file(dir.path().join("wal/gone")).expect("is removed");
+        let mut changed = changed(&before, &sums(dir.path(), Kind::Segment).expect("is read"));
+        changed.sort();
+        assert_eq!(changed, ["wal/gone", "wal/new", "wal/other"].map(PathBuf::from));
+    }
 }
