@@ -23,10 +23,12 @@ pub enum Error {
         patience: Duration,
     },
     /// The server ended while something was waited for.
-    #[error("the server has ended: {told}")]
+    #[error("the server has ended with code {code:?}: {told}")]
     Ended {
         /// The last lines of its log.
         told: String,
+        /// Its exit code; a signal leaves none.
+        code: Option<i32>,
     },
     /// Another program failed.
     #[error("{program} failed: {told}")]

@@ -96,7 +96,7 @@ impl Launch {
 
     /// Starts it and waits until it takes writes and answers queries.
     pub(crate) fn start_ready(&self) -> Result<(Server, String), Error> {
-        let server = self.start()?;
+        let mut server = self.start()?;
         let url = server.wait_ready()?;
         Ok((server, url))
     }
@@ -157,23 +157,27 @@ impl Server {
     }
 
     /// Waits until it listens; returns its address as a URL. It may still replay its log.
-    pub(crate) fn wait_listening(&self) -> Result<String, Error> {
+    pub(crate) fn wait_listening(&mut self) -> Result<String, Error> {
         self.wait_for("the server listens", |heard| heard.address.is_some())
     }
 
     /// Waits until its log is replayed too.
-    pub(crate) fn wait_ready(&self) -> Result<String, Error> {
+    pub(crate) fn wait_ready(&mut self) -> Result<String, Error> {
         self.wait_for("the server is ready", |heard| heard.address.is_some() && heard.replayed)
     }
 
-    fn wait_for(&self, what: &str, holds: impl Fn(&Heard) -> bool) -> Result<String, Error> {
+    fn wait_for(&mut self, what: &str, holds: impl Fn(&Heard) -> bool) -> Result<String, Error> {
         let deadline = Instant::now() + PATIENCE;
-        let mut heard = self.log.heard.lock();
+        let log = Arc::clone(&self.log);
+        let mut heard = log.heard.lock();
         while !holds(&heard) {
             if heard.over {
-                return Err(Error::Ended { told: tail(&heard.lines) });
+                let told = tail(&heard.lines);
+                drop(heard);
+                let code = self.wait_end(PATIENCE)?.and_then(|status| status.code());
+                return Err(Error::Ended { told, code });
             }
-            if self.log.changed.wait_until(&mut heard, deadline).timed_out() {
+            if log.changed.wait_until(&mut heard, deadline).timed_out() {
                 return Err(Error::Late { what: what.to_owned(), patience: PATIENCE });
             }
         }

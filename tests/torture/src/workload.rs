@@ -78,7 +78,8 @@ impl Workload {
     /// The same with a ledger that is in a file, too: should the harness die, or find something,
     /// there is something to look into. The file is not to lie on the file system under test.
     pub(crate) fn kept_in(self, path: &Path) -> Result<Self, Error> {
-        let ledger = Ledger::in_file(path).during(format!("keep a ledger in {}", path.display()))?;
+        let ledger =
+            Ledger::in_file(path).during(format!("keep a ledger in {}", path.display()))?;
         Ok(Self { ledger, ..self })
     }
 
@@ -318,6 +319,7 @@ fn series(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work_dir::WorkDir;
 
     #[test]
     fn a_request_has_each_key_once_and_values_that_never_repeat() {
@@ -333,6 +335,14 @@ mod tests {
                 assert!(values.insert(*value), "{value} is there twice");
             }
         }
+    }
+
+    #[test]
+    fn a_ledger_in_a_file_outlives_the_harness() {
+        let dir = WorkDir::within(&std::env::temp_dir()).expect("a directory");
+        let path = dir.path().join("ledger");
+        Workload::new(10).kept_in(&path).expect("a ledger").crashed();
+        assert_eq!(Ledger::in_file(&path).expect("is read back").counts().crashes, 1);
     }
 
     #[test]

@@ -101,7 +101,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Memory, Error> {
             memory.totals.broke(format!("{status}: {}", server.told()));
             Ok(())
         }
-        None => memory.count_all((&mut server, &launch), (&client, &url), options),
+        None => memory.count_all((&mut server, &launch), (&client, url.as_str()), options),
     };
     memory.kernel_kills = cgroup.kills();
     memory.check(options);

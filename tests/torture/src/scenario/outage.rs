@@ -1,5 +1,5 @@
 //! An object store that is away for minutes under load, or a catalog that hangs or refuses: memory
-//! stays within its budget, nothing is lost, and persisting goes on by itself when it is back.
+//! stays within its budget, nothing is lost, and all goes on by itself when it is back.
 
 use std::fs;
 use std::mem;
@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use reqwest::blocking::Client;
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::afterlife::judge_after_kill;
 use crate::away::Away;
 use crate::error::{During, Error};
-use crate::forebay::{Launch, PATIENCE};
+use crate::forebay::{Launch, PATIENCE, Server};
 use crate::http::{self, Answer};
-use crate::load::Load;
+use crate::load::{DATABASE, Load};
 use crate::loop_mount::LoopMount;
 use crate::metrics::Metrics;
 use crate::newcomer::Newcomer;
@@ -37,7 +39,7 @@ const KNOCK_PACE: Duration = Duration::from_millis(500);
 const WIDE: u64 = 900;
 /// More than that cannot find room on a full disk.
 const WIDE_TABLES_MAX: u64 = 500;
-/// Persisting goes on within this time.
+/// All goes on within this time.
 const RETURN_MAX_MS: f64 = 10_000.0;
 const ACK_MAX_MS: f64 = 5_000.0;
 
@@ -87,6 +89,11 @@ pub struct Outage {
     pub ready: String,
     /// From its return until a file was committed.
     pub until_persisting_ms: f64,
+    /// From its return until the first write of a table was acknowledged, which the catalog has to
+    /// know, and the store, too, where memory was full for want of it.
+    pub until_written_ms: f64,
+    /// From its return until `/ready` was 200 with nothing degraded.
+    pub until_ready_ms: f64,
     /// How long acknowledgements took.
     pub acks: Spread,
     /// The most memory that was in use.
@@ -113,7 +120,8 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Outage, Error> {
     let mut dir = WorkDir::within(&settings.work_dir)?;
     let size = if options.of == Of::Store { STORE_BYTES } else { CATALOG_BYTES };
     let mount = LoopMount::new(&settings.image_dir, size, "ext4")?;
-    let (mut server, url) = launch(settings, options, (&dir, &mount))?.start_ready()?;
+    let launch = launch(settings, options, (&dir, &mount))?;
+    let (mut server, url) = launch.start_ready()?;
     let (load, client) = (Load::new(ROWS), http::client()?);
     let mut outage = Outage { of: options.of, ..Outage::default() };
     let place = Place { mount: &mount, client: &client, url: &url };
@@ -123,16 +131,12 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Outage, Error> {
     done??;
     outage.peak = peak;
     outage.acks = load.take_ack_times();
-    let found = mem::take(&mut outage.totals);
-    outage.totals = load.judge(&client, &url)?;
-    outage.totals.absorb(found);
-    outage.newcomer.judge(&client, &url, &mut outage.totals)?;
-    outage.check();
-    server.kill()?;
-    if !outage.totals.is_clean() {
+    let judged = outage.judge((&mut server, &launch), (&client, url.as_str()), &load);
+    outage.check(settings.strict);
+    if judged.is_err() || !outage.totals.is_clean() {
         dir.keep();
     }
-    Ok(outage)
+    judged.map(|()| outage)
 }
 
 /// A server that has what will be away on a file system of its own.
@@ -170,8 +174,14 @@ impl Place<'_> {
         Ok(metrics.sum("forebay_persist_files_total") as u64)
     }
 
+    /// True if the server takes writes and answers queries, and all works as well as it should.
+    fn is_well(&self) -> Result<bool, Error> {
+        let (status, text) = http::ready(self.client, self.url)?;
+        Ok(status == 200 && is_undegraded(&text))
+    }
+
     /// Waits until more files are committed than there were.
-    fn wait_for_file(&self, before: u64) -> Result<Duration, Error> {
+    fn wait_for_file(&self, before: u64) -> Result<(), Error> {
         let begun = Instant::now();
         while self.files()? <= before {
             if begun.elapsed() > PATIENCE {
@@ -180,7 +190,7 @@ impl Place<'_> {
             }
             thread::sleep(PACE);
         }
-        Ok(begun.elapsed())
+        Ok(())
     }
 }
 
@@ -202,9 +212,53 @@ impl Outage {
         self.files_meanwhile = before - self.files_before;
         away.give_back()?;
         self.seconds = gone.elapsed().as_secs_f64();
-        self.until_persisting_ms = millis(place.wait_for_file(before)?);
-        tell(&format!("outage: persisting again after {} ms", self.until_persisting_ms));
+        self.wait_for_return(place, before)
+    }
+
+    /// Waits until everything works again that did not, each for itself.
+    fn wait_for_return(&mut self, place: &Place<'_>, files: u64) -> Result<(), Error> {
+        let (back, mut seen) = (Instant::now(), [None::<Duration>; 3]);
+        while seen.contains(&None) {
+            if back.elapsed() > PATIENCE {
+                let what = format!("a file, a write and an untroubled server ({seen:?})");
+                return Err(Error::Late { what, patience: PATIENCE });
+            }
+            let [persisting, written, ready] = &mut seen;
+            if persisting.is_none() && place.files()? > files {
+                *persisting = Some(back.elapsed());
+            }
+            if written.is_none() && self.knock(place, 1).0.is_acked() {
+                *written = Some(back.elapsed());
+            }
+            if ready.is_none() && place.is_well()? {
+                *ready = Some(back.elapsed());
+            }
+            thread::sleep(PACE);
+        }
+        let [persisting, written, ready] = seen.map(|seen| seen.map_or(0.0, millis));
+        self.until_persisting_ms = persisting;
+        self.until_written_ms = written;
+        self.until_ready_ms = ready;
+        tell(&format!("outage: back after {persisting}, {written} and {ready} ms"));
         Ok(())
+    }
+
+    /// Judges all that was written: by the server that took it, by one that was started after a
+    /// kill, and by that one when everything is in files.
+    fn judge(
+        &mut self,
+        (server, launch): (&mut Server, &Launch),
+        (client, url): (&Client, &str),
+        load: &Load,
+    ) -> Result<(), Error> {
+        let found = mem::take(&mut self.totals);
+        self.totals = load.judge(client, url)?;
+        self.totals.absorb(found);
+        self.newcomer.judge(client, url, &mut self.totals)?;
+        judge_after_kill((server, launch), &[DATABASE.to_owned()], |url| {
+            self.totals.saw(&load.judge(client, url)?);
+            self.newcomer.judge(client, url, &mut self.totals)
+        })
     }
 
     /// Creates tables until the catalog has used up the room that it made ready while it had some.
@@ -242,18 +296,63 @@ impl Outage {
         self.newcomer.knock((place.client, place.url), columns, &mut self.totals)
     }
 
-    fn check(&mut self) {
+    /// Looks whether the promises were kept; how long things took is judged if that is `strict`.
+    fn check(&mut self, strict: bool) {
         let MemoryPeak { accounted_bytes, budget_bytes, .. } = self.peak;
         if accounted_bytes > budget_bytes + budget_bytes / 10 {
             let promise = format!("{accounted_bytes} bytes accounted, budget {budget_bytes}");
             self.totals.broke(promise);
         }
+        if !strict {
+            return;
+        }
         if self.acks.p99_ms > ACK_MAX_MS {
             self.totals.broke(format!("p99 of acknowledgements is {} ms", self.acks.p99_ms));
         }
-        if self.until_persisting_ms > RETURN_MAX_MS {
-            let took = self.until_persisting_ms;
-            self.totals.broke(format!("persisting took {took} ms to go on"));
+        for (took, what) in [
+            (self.until_persisting_ms, "a file was committed"),
+            (self.until_written_ms, "the first write of a table was acknowledged"),
+            (self.until_ready_ms, "the server was ready with nothing degraded"),
+        ] {
+            if took > RETURN_MAX_MS {
+                self.totals.broke(format!("{took} ms passed until {what}"));
+            }
+        }
+    }
+}
+
+/// True if the text of `/ready` names nothing that works less well than it should.
+fn is_undegraded(text: &str) -> bool {
+    let told: Value = serde_json::from_str(text).unwrap_or_default();
+    told["degraded"].as_array().is_some_and(Vec::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_says_what_is_degraded_is_not_well() {
+        assert!(is_undegraded(r#"{"status":"ready","degraded":[]}"#));
+        let troubled = r#"{"status":"ready","degraded":["the catalog fails"]}"#;
+        assert!(!is_undegraded(troubled) && !is_undegraded("ready"));
+    }
+
+    #[test]
+    fn each_return_that_takes_too_long_is_told_where_that_is_asked_for() {
+        let of = |until_written_ms, until_ready_ms| Outage {
+            until_written_ms,
+            until_ready_ms,
+            ..Outage::default()
+        };
+        for (written, ready, broken) in
+            [(10_000.0, 10_000.0, 0), (10_001.0, 1.0, 1), (10_001.0, 10_001.0, 2)]
+        {
+            for (strict, broken) in [(true, broken), (false, 0)] {
+                let mut outage = of(written, ready);
+                outage.check(strict);
+                assert_eq!(outage.totals.broken.len(), broken, "{written} ms, {ready} ms");
+            }
         }
     }
 }

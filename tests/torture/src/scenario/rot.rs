@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::bench::{Bench, CREW};
 use crate::error::{During, Error};
-use crate::forebay::{Launch, PATIENCE};
+use crate::forebay::Launch;
 use crate::program;
 use crate::report::{Report, Totals, tell};
 use crate::settings::Settings;
@@ -268,16 +268,15 @@ fn outcome(bench: &Bench, copy: &Path, flip: &Flip) -> Result<Outcome, Error> {
     let told_by_server = |text: &str| text.contains(file);
     let url = match server.wait_ready() {
         Ok(url) => url,
-        Err(Error::Ended { told }) => {
-            let code = server.wait_end(PATIENCE)?.and_then(|end| end.code());
+        Err(Error::Ended { told, code }) => {
             let changed = changed(&before, &sums(copy, flip.kind)?);
             if code == Some(EXIT_CORRUPT) && told_by_server(&told) && changed.is_empty() {
                 return Ok(Outcome::StartRefused);
             }
             let place = format!("{} at {}", flip.path.display(), flip.offset);
-            bench.workload.broke(format!(
-                "{place}: exit code {code:?}, changed files {changed:?}: {told}"
-            ));
+            bench
+                .workload
+                .broke(format!("{place}: exit code {code:?}, changed files {changed:?}: {told}"));
             return Ok(Outcome::Broken);
         }
         Err(error) => return Err(error),
