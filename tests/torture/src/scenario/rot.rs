@@ -119,7 +119,9 @@ impl Kind {
         let is_opened_before = match self {
             Self::Segment => path.starts_with("catalog"),
             Self::Snapshot => path.starts_with("catalog/log"),
-            Self::CatalogLog | Self::Parquet => false,
+            Self::CatalogLog => false,
+            // Nobody looks into these before all else is open.
+            Self::Parquet => !path.starts_with("objects"),
         };
         name == "lock" || is_swept || is_opened_before
     }
