@@ -54,11 +54,10 @@ impl Template {
     pub(super) fn body(&self, request: u64) -> Vec<u8> {
         let mut text = self.text.clone();
         let begun = (EPOCH_SECONDS + request % DAYS * DAY_SECONDS) * NANOS;
-        let mut number = request.saturating_sub(FIRST_REQUEST) * self.rows();
-        for (at, time_at) in &self.places {
+        let first = request.saturating_sub(FIRST_REQUEST) * self.rows();
+        for (number, (at, time_at)) in (first..).zip(&self.places) {
             write_digits(&mut text[*at..*at + REQUEST_PLACE.len()], request);
             write_digits(&mut text[*time_at..*time_at + TIME_PLACE.len()], begun + number * 1_000);
-            number += 1;
         }
         text
     }

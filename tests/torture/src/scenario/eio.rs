@@ -90,6 +90,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Eio, Error> {
         if done.is_err() || !bench.workload.is_clean() {
             mount.keep();
             dir.keep();
+            bench.keep_ledger();
         }
         eio.totals.absorb(bench.workload.totals());
         done?;

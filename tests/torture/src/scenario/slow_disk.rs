@@ -131,6 +131,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<SlowDisk, Error> {
         let at = at_delay(&bench, &dir, (*delay, time), random.random());
         if at.is_err() || !bench.workload.is_clean() {
             dir.keep();
+            bench.keep_ledger();
         }
         slow.totals.absorb(bench.workload.totals());
         let at = at?;
