@@ -1,6 +1,9 @@
 //! A file system of its own in a file, mounted through a loop device.
 
+mod drive;
+
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -10,6 +13,10 @@ use crate::error::{During, Error};
 use crate::program;
 use crate::report::tell;
 use crate::work_dir::{PREFIX, WorkDir, is_kept};
+
+pub(crate) use drive::Drive;
+
+static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 
 /// How long a file system may be busy after the last process in it has ended.
 const BUSY_MAX: Duration = Duration::from_secs(20);
@@ -25,17 +32,42 @@ pub(crate) struct LoopMount {
 impl LoopMount {
     /// Makes and mounts one of `size` bytes whose image lies in `parent`.
     pub(crate) fn new(parent: &Path, size: u64, file_system: &str) -> Result<Self, Error> {
-        let mut mount = Self { dir: WorkDir::within(parent)?, mounted: false };
+        Self::with_options(parent, size, (file_system, &[]))
+    }
+
+    /// The same, with more options for who makes the file system.
+    fn with_options(
+        parent: &Path,
+        size: u64,
+        (file_system, options): (&str, &[&str]),
+    ) -> Result<Self, Error> {
+        let mount = Self { dir: WorkDir::within(parent)?, mounted: false };
         let image = fs::File::create(mount.image()).during("make an image")?;
         image.set_len(size).during("make an image")?;
         drop(image);
-        fs::create_dir(mount.path()).during("make a mount point")?;
+        mount.made(file_system, options)
+    }
+
+    /// The same, with all blocks of the image written.
+    fn written(parent: &Path, size: u64, file_system: &str) -> Result<Self, Error> {
+        let mount = Self { dir: WorkDir::within(parent)?, mounted: false };
+        let mut image = fs::File::create(mount.image()).during("make an image")?;
+        for _ in 0..size / ZEROS.len() as u64 {
+            image.write_all(&ZEROS).during("write an image")?;
+        }
+        image.sync_all().during("write an image")?;
+        drop(image);
+        mount.made(file_system, &[])
+    }
+
+    fn made(mut self, file_system: &str, options: &[&str]) -> Result<Self, Error> {
+        fs::create_dir(self.path()).during("make a mount point")?;
         // The image is new: nothing is asked before it is written.
         let force = if file_system == "xfs" { "-f" } else { "-F" };
         let mut maker = Command::new(format!("mkfs.{file_system}"));
-        program::run(maker.args(["-q", force]).arg(mount.image()))?;
-        mount.mount()?;
-        Ok(mount)
+        program::run(maker.args(["-q", force]).args(options).arg(self.image()))?;
+        self.mount()?;
+        Ok(self)
     }
 
     /// Where it is mounted.
@@ -144,6 +176,12 @@ fn detach(path: &Path) {
 /// Removes what runs of this program have left that were killed: mounts, with their loop devices,
 /// and directories.
 pub(crate) fn sweep(parent: &Path) -> Result<(), Error> {
+    sweep_mounts(parent)?;
+    drive::sweep();
+    Ok(())
+}
+
+fn sweep_mounts(parent: &Path) -> Result<(), Error> {
     let what = || format!("list {}", parent.display());
     for entry in fs::read_dir(parent).during(what())? {
         let path = entry.during(what())?.path();
