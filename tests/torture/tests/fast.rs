@@ -36,9 +36,10 @@ fn kills_over_what_other_kills_left_lose_nothing() {
 fn power_cuts_lose_nothing() {
     let options = power::Options { rounds: 20, fs: "ext4".to_owned(), fault: None };
     let report = power::run(&Settings::of_test(3), &options);
-    // Torn tails themselves are left to chance.
-    assert_eq!(report.as_ref().map(|report| report.slow_cuts).ok(), Some(10));
+    let slow_cuts = report.as_ref().map_or(0, |report| report.slow_cuts);
     assert_clean(report);
+    // What they leave is up to chance.
+    assert_eq!(slow_cuts, 10, "half of the cuts are in the middle of slow writes");
 }
 
 /// Goal: the cuts really take what was not synced; otherwise that nothing is lost shows nothing.

@@ -6,6 +6,7 @@
 
 mod bulk;
 mod met;
+mod place;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -21,26 +22,27 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde::Serialize;
 
-use crate::bench::{Bench, CREW, SMALL};
+use crate::bench::{Bench, SMALL};
 use crate::error::{During, Error};
 use crate::forebay::{Launch, Server};
 use crate::loop_mount::Drive;
 use crate::power_cut::{Cutter, Journal};
 use crate::report::{Report, Totals, tell};
 use crate::settings::Settings;
-use crate::workload::Workload;
-use bulk::Bulk;
-use met::Met;
+use place::Place;
 
-/// The least that XFS takes is 300 MiB.
-const IMAGE_BYTES: u64 = 320 << 20;
-const KEYS: u64 = 8_000;
+pub use met::Met;
+
 /// Cuts that one file system suffers.
 const CUTS_AN_IMAGE: u64 = 20;
 /// How long a server may go on after its disk is gone; then it is killed.
 const END_PATIENCE: Duration = Duration::from_millis(300);
 /// So many cuts without a torn tail in the log show nothing of how torn tails are survived.
 const CUTS_WITH_TORN: u64 = 200;
+/// For how long a server is busy before the cut, or before its disk is slow.
+const BUSY_MS_MIN: u64 = 20;
+const BUSY_MS_MAX: u64 = 350;
+const SLOW_BUSY_MS_MAX: u64 = 200;
 /// Writes a second of a slow disk, and for how long it is slow.
 const WRITES_A_SECOND: RangeInclusive<u32> = 100..=500;
 const SLOW_MS: RangeInclusive<u64> = 40..=160;
@@ -78,10 +80,10 @@ pub struct Power {
     pub cuts: u64,
     /// Those before which the journal was written.
     pub journal_flushed: u64,
-    /// Servers that ended by themselves when their disk was gone.
-    pub ended_by_themselves: u64,
     /// Those while the disk was slow.
     pub slow_cuts: u64,
+    /// Servers that ended by themselves when their disk was gone.
+    pub ended_by_themselves: u64,
     /// Torn tails that recovery met, in the log and the catalog.
     #[serde(flatten)]
     pub met: Met,
@@ -113,7 +115,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Power, Error> {
     let rounds_max = options.rounds.div_ceil(2).clamp(1, CUTS_AN_IMAGE);
     while left > 0 && power.totals.is_clean() {
         let rounds = left.min(rounds_max);
-        let mut place = Place::new(settings, options, is_slow)?;
+        let mut place = Place::new(settings, &options.fs, is_slow)?;
         let done = power.one_image(&mut place, (options, rounds), &mut random);
         // What a planted bug leaves is nothing to look into.
         if options.fault.is_none() && (done.is_err() || !place.bench.workload.is_clean()) {
@@ -127,51 +129,6 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Power, Error> {
     }
     power.expect_torn_tails(options);
     Ok(power)
-}
-
-/// A disk, a server on it, and who keeps it busy.
-struct Place {
-    // Before the disk, so that nobody uses it when it is unmounted.
-    bench: Bench,
-    bulk: Option<Bulk>,
-    drive: Drive,
-}
-
-impl Place {
-    fn new(settings: &Settings, options: &Options, is_slow: bool) -> Result<Self, Error> {
-        let make = if is_slow { Drive::slow } else { Drive::quick };
-        let drive = make(&settings.image_dir, IMAGE_BYTES, &options.fs)?;
-        let bench = Bench::new(settings, drive.path().join("data"), Workload::new(KEYS))?;
-        let bulk = if is_slow { Some(Bulk::new()?) } else { None };
-        Ok(Self { bench, bulk, drive })
-    }
-
-    /// Judges everything that a server shows.
-    fn judge(&mut self, url: &str) -> Result<(), Error> {
-        self.bench.judge(url)?;
-        match &mut self.bulk {
-            Some(bulk) => bulk.judge(&self.bench.workload, url),
-            None => Ok(()),
-        }
-    }
-
-    /// Runs `work` while all clients are busy.
-    fn during<T>(&self, url: &str, seed: u64, work: impl FnOnce() -> T) -> Result<T, Error> {
-        let others = || self.bench.workload.during(url, CREW, seed, work);
-        match &self.bulk {
-            Some(bulk) => bulk.during(url, others)?,
-            None => others(),
-        }
-    }
-
-    /// All counts.
-    fn totals(&self) -> Totals {
-        let mut totals = self.bench.workload.totals();
-        if let Some(bulk) = &self.bulk {
-            totals.absorb(bulk.totals());
-        }
-        totals
-    }
 }
 
 impl Power {
@@ -217,8 +174,9 @@ impl Power {
             false => Journal::Lost,
         };
         let cutter = Cutter::ready(&drive.switch(), journal)?;
-        let busy = Duration::from_millis(random.random_range(20..350));
         let slow = drive.is_slow().then(|| Slow::any(random));
+        let busy_max = if slow.is_some() { SLOW_BUSY_MS_MAX } else { BUSY_MS_MAX };
+        let busy = Duration::from_millis(random.random_range(BUSY_MS_MIN..busy_max));
         let stop = AtomicBool::new(false);
         let sibling = drive.path().join("sibling");
         let ended = thread::scope(|scope| {
