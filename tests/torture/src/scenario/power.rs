@@ -269,3 +269,24 @@ fn empty_files(dir: &Path) -> Result<u64, Error> {
     }
     Ok(empty)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_cuts_without_a_torn_tail_show_too_little() {
+        let is_clean = |cuts, torn_tails_log, fault: Option<&str>| {
+            let fault = fault.map(str::to_owned);
+            let options = Options { rounds: cuts, fs: "ext4".to_owned(), fault };
+            let met = Met { torn_tails_log, ..Met::default() };
+            let mut power = Power { cuts, met, ..Power::default() };
+            power.expect_torn_tails(&options);
+            power.is_clean()
+        };
+        assert!(!is_clean(CUTS_WITH_TORN, 0, None));
+        assert!(is_clean(CUTS_WITH_TORN, 1, None));
+        assert!(is_clean(CUTS_WITH_TORN - 1, 0, None));
+        assert!(is_clean(CUTS_WITH_TORN, 0, Some("bug:ack-before-fsync")));
+    }
+}
