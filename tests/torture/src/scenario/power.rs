@@ -2,11 +2,13 @@
 //! forces its journal to commit, and a shutdown of the file system at a random moment.
 //!
 //! On a quick disk a group is there whole or not at all. So every second disk is slow for a while
-//! before the cut, and large requests come beside the others: groups are then cut in the middle.
+//! before the cut, and large requests come beside the others, or new tables with many columns: groups of the log, or of
+//! the catalog's, are then cut in the middle.
 
 mod bulk;
 mod met;
 mod place;
+mod wide;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -25,7 +27,6 @@ use serde::Serialize;
 use crate::bench::{Bench, SMALL};
 use crate::error::{During, Error};
 use crate::forebay::{Launch, Server};
-use crate::loop_mount::Drive;
 use crate::power_cut::{Cutter, Journal};
 use crate::report::{Report, Totals, tell};
 use crate::settings::Settings;
@@ -44,7 +45,7 @@ const BUSY_MS_MIN: u64 = 20;
 const BUSY_MS_MAX: u64 = 350;
 const SLOW_BUSY_MS_MAX: u64 = 200;
 /// Writes a second of a slow disk, and for how long it is slow.
-const WRITES_A_SECOND: RangeInclusive<u32> = 100..=500;
+const WRITES_A_SECOND: RangeInclusive<u32> = 50..=300;
 const SLOW_MS: RangeInclusive<u64> = 40..=160;
 
 /// How often, and on what.
@@ -181,9 +182,10 @@ impl Power {
         let sibling = drive.path().join("sibling");
         let ended = thread::scope(|scope| {
             scope.spawn(|| commit_journal(&sibling, &stop));
-            let ended = place.during(url, random.random(), || {
+            let with_bulk = slow.is_some_and(|slow| slow.target == Target::Log);
+            let ended = place.during(url, (random.random(), with_bulk), || {
                 thread::sleep(busy);
-                cut_and_wait(cutter, (drive, slow), server)
+                cut_and_wait(server, url, cutter, (place, slow))
             });
             stop.store(true, Ordering::Relaxed);
             ended
@@ -216,6 +218,14 @@ impl Power {
 struct Slow {
     writes_a_second: u32,
     time: Duration,
+    target: Target,
+}
+
+/// Whose groups are to be large. The disk has no time for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Log,
+    Catalog,
 }
 
 impl Slow {
@@ -223,6 +233,7 @@ impl Slow {
         Self {
             writes_a_second: random.random_range(WRITES_A_SECOND),
             time: Duration::from_millis(random.random_range(SLOW_MS)),
+            target: if random.random_bool(0.3) { Target::Catalog } else { Target::Log },
         }
     }
 }
@@ -230,18 +241,24 @@ impl Slow {
 /// Has the disk be slow for a while if it is to be, cuts its power, and sees the server end; returns
 /// how, if it did so by itself.
 fn cut_and_wait(
-    cutter: Cutter,
-    (drive, slow): (&Drive, Option<Slow>),
     server: &mut Server,
+    url: &str,
+    cutter: Cutter,
+    (place, slow): (&Place, Option<Slow>),
 ) -> Result<Option<ExitStatus>, Error> {
-    let slowed = slow.map(|slow| drive.slow_down(slow.writes_a_second)).transpose()?;
-    thread::sleep(slow.map_or(Duration::ZERO, |slow| slow.time));
-    cutter.cut()?;
-    // What waits for the disk fails at once.
-    drop(slowed);
-    let ended = server.wait_end(END_PATIENCE)?;
-    server.kill()?;
-    Ok(ended)
+    let slowed = slow.map(|slow| place.drive.slow_down(slow.writes_a_second)).transpose()?;
+    thread::scope(|scope| {
+        if slow.is_some_and(|slow| slow.target == Target::Catalog) {
+            scope.spawn(|| place.widen(url));
+        }
+        thread::sleep(slow.map_or(Duration::ZERO, |slow| slow.time));
+        cutter.cut()?;
+        // What waits for the disk fails at once.
+        drop(slowed);
+        let ended = server.wait_end(END_PATIENCE)?;
+        server.kill()?;
+        Ok(ended)
+    })
 }
 
 /// Writes and syncs a file of its own, so that the journal is committed all the time; until the
