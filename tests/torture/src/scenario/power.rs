@@ -233,7 +233,7 @@ impl Slow {
         Self {
             writes_a_second: random.random_range(WRITES_A_SECOND),
             time: Duration::from_millis(random.random_range(SLOW_MS)),
-            target: if random.random_bool(0.3) { Target::Catalog } else { Target::Log },
+            target: if random.random_bool(0.4) { Target::Catalog } else { Target::Log },
         }
     }
 }
