@@ -71,6 +71,8 @@ pub(crate) enum Sent {
     Kept,
     /// It was refused, and nothing was kept.
     Refused,
+    /// It was refused, and will be for ever; nothing was kept.
+    TooLarge,
     /// It may have been kept.
     Unknown,
     /// It may have been kept, and no good request has this status for an answer.
@@ -130,6 +132,7 @@ impl Node {
             StatusCode::NO_CONTENT => Sent::Kept,
             StatusCode::GATEWAY_TIMEOUT => Sent::Unknown,
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Sent::Refused,
+            StatusCode::PAYLOAD_TOO_LARGE => Sent::TooLarge,
             other => Sent::Wrong(other),
         }
     }

@@ -1,7 +1,7 @@
 //! A writer: requests over several tables and days, points that are overwritten field by field,
 //! and repetitions where the outcome was not known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use checker::{Outcome, Row, line_protocol};
 
@@ -53,6 +53,15 @@ async fn attempt(client: &Client, rows: &[Row]) -> Outcome {
         Sent::Kept => Outcome::Acked,
         Sent::Refused => Outcome::Rejected,
         Sent::Unknown => Outcome::Unknown,
+        Sent::TooLarge => {
+            let (partitions, max) = (partitions(rows), client.plan.sizes.partitions_max);
+            if partitions <= max {
+                let told = format!("{op} of {partitions} partitions, of {max}, is too large");
+                client.findings.report(Kind::Failed, &told);
+            }
+            client.trace.count("requests too large");
+            Outcome::Rejected
+        }
         Sent::Wrong(status) => {
             // A node whose disk has failed says that it is at fault, which it is.
             if !client.vitals.may_die() {
@@ -83,6 +92,12 @@ fn rows(client: &Client) -> Vec<Row> {
     }
     let row = |((table, series, time), fields)| Row { table, series, time, fields };
     points.into_iter().map(row).collect()
+}
+
+/// How many partitions have some of these rows.
+fn partitions(rows: &[Row]) -> usize {
+    let partition = |row: &Row| (row.table.clone(), row.time.div_euclid(DAY_NS));
+    rows.iter().map(partition).collect::<BTreeSet<_>>().len()
 }
 
 /// A series of its own, or one that all writers share.

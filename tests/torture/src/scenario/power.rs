@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use crate::bench::{Bench, SMALL};
 use crate::error::{During, Error};
-use crate::forebay::{Launch, Server};
+use crate::forebay::{EXIT_IO, Launch, Server};
 use crate::power_cut::{Cutter, Journal};
 use crate::report::{Report, Totals, tell};
 use crate::settings::Settings;
@@ -121,6 +121,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Power, Error> {
         // What a planted bug leaves is nothing to look into.
         if options.fault.is_none() && (done.is_err() || !place.bench.workload.is_clean()) {
             place.drive.keep();
+            place.bench.keep_ledger();
         }
         power.totals.absorb(place.totals());
         done?;
@@ -152,6 +153,7 @@ impl Power {
         }
         let (mut server, url) = options.launch(&place.bench).start_ready()?;
         self.judge(place, &server, &url)?;
+        place.bench.judge_all_through_files(&url)?;
         server.kill()?;
         Ok(())
     }
@@ -195,7 +197,12 @@ impl Power {
         self.cuts += 1;
         self.slow_cuts += u64::from(slow.is_some());
         self.journal_flushed += u64::from(journal == Journal::Flushed);
-        self.ended_by_themselves += u64::from(ended??.is_some());
+        let ended = ended??;
+        self.ended_by_themselves += u64::from(ended.is_some());
+        if let Some(status) = ended.filter(|status| status.code() != Some(EXIT_IO)) {
+            let told = server.told();
+            bench.workload.broke(format!("after a power cut a server ended as {status}: {told}"));
+        }
         Ok(())
     }
 

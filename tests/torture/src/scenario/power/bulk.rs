@@ -34,7 +34,7 @@ impl Bulk {
     /// Counts the rows of each request; what is wrong with them is a promise broken in `workload`.
     pub(super) fn judge(&mut self, workload: &Workload, url: &str) -> Result<(), Error> {
         // Before that there may be no table.
-        if self.load.requests_acked() == 0 {
+        if self.load.rows_acked() == 0 {
             return Ok(());
         }
         let (reads, rows_read) = (self.found.reads, self.found.rows_read);
