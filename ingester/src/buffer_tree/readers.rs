@@ -63,7 +63,8 @@ impl Reader {
 struct State {
     next: u64,
     readers: BTreeMap<ReaderId, Reader>,
-    /// The highest version whose chunks were let go: who reads an older one would miss rows.
+    /// The highest version whose chunks were let go, or never came back with a restart: who reads an
+    /// older one would miss rows.
     released: CatalogVersion,
     /// Partitions that keep retired sets, with the bytes of them.
     keeping: BTreeMap<PartitionId, (Arc<Partition>, u64)>,
@@ -80,6 +81,12 @@ pub(crate) struct Readers {
 impl Readers {
     pub(super) fn new(memory: Arc<MemoryBudget>, query_bytes_max: u64) -> Self {
         Self { state: Mutex::default(), memory, query_bytes_max }
+    }
+
+    /// What is in files of `version` does not come back from the log, so no older version is served.
+    pub(crate) fn begin_at(&self, version: CatalogVersion) {
+        let mut state = self.state.lock();
+        state.released = state.released.max(version);
     }
 
     /// True if queries hold more than their share, with what is kept for them here.

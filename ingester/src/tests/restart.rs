@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use types::seam::DmlError;
+use catalog::CatalogRead;
+use types::seam::{DmlError, QueryError};
 use types::{DatabaseName, Lsn, LsnRange};
 
 use super::harness::{Harness, Node};
@@ -47,6 +48,29 @@ async fn what_is_in_a_file_is_not_replayed() {
     let node = harness.start().await;
     assert_eq!((node.buffered(0).len(), node.buffered(1).len()), (1, 0));
     assert_eq!((node.row_count(0), node.row_count(1)), (15, 20));
+}
+
+/// A querier got an answer without the rows: they are in a file that its version does not have, and
+/// replay had skipped them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_from_before_the_files_that_a_replay_skips_is_told_so() {
+    let harness = Harness::new();
+    let node = harness.start().await;
+    node.write(10, 0).await.expect("is acknowledged");
+    let old = harness.catalog.snapshot().version();
+    node.ingester.persist().persist_now(&db(), None, TEN_SECONDS).await.expect("persists");
+    node.abandon().await;
+
+    let node = harness.start().await;
+    let buffer = node.ingester.buffer();
+    let refused = buffer.register(old).expect_err("its rows are in no place that it reads");
+    let QueryError::SnapshotTooOld { version, oldest } = refused else {
+        panic!("a newer version can be had: {refused}");
+    };
+    let newest = harness.catalog.snapshot().version();
+    assert!(version == old && old < oldest && oldest <= newest, "{old} {oldest} {newest}");
+    drop(buffer.register(newest).expect("its files have the rows"));
+    assert_eq!(node.row_count(0), 10);
 }
 
 /// Only the newest segment was replayed, or what lay beyond a boundary that was too high was not.
