@@ -9,6 +9,12 @@ pub struct Config {
     /// Jobs that run at once; as many threads that sort and encode have something to do. Default:
     /// the cores of the machine.
     pub workers: NonZeroUsize,
+    /// Bytes of rows of a job of the usual size: as many may be encoded by each worker at any time.
+    /// Default 64 MiB.
+    pub usual_job_bytes: u64,
+    /// Bytes of rows that all jobs which are encoded at once may have beyond the usual size; a job
+    /// that has more is encoded while no other has any. Default 64 MiB.
+    pub large_jobs_bytes: u64,
     /// Jobs outstanding at once, whatever queue they are in. Default 250.
     pub queue_depth: NonZeroUsize,
     /// Rows of one row group of a Parquet file: what the encoder holds in memory beside its output.
@@ -32,6 +38,8 @@ impl Config {
     pub const fn for_cores(cores: NonZeroUsize) -> Self {
         Self {
             workers: cores,
+            usual_job_bytes: 64 << 20,
+            large_jobs_bytes: 64 << 20,
             queue_depth: NonZeroUsize::MIN.saturating_add(249),
             row_group_rows: NonZeroUsize::MIN.saturating_add((128 << 10) - 1),
             attempts_before_quarantine: NonZeroUsize::MIN.saturating_add(2),

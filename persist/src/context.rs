@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::format::encoder::Encoder;
 use crate::format::provenance::Origin;
 use crate::job::PersistJob;
+use crate::large_jobs::LargeJobs;
 use crate::metrics::Metrics;
 use crate::store;
 
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) deps: Deps,
     pub(crate) encoder: Arc<dyn Encoder>,
     pub(crate) metrics: Metrics,
+    /// Whose turn it is to be encoded.
+    pub(crate) large_jobs: LargeJobs,
     /// Set once the prefix is known to be this log's: asked before the first upload, not at the
     /// start, because a node starts and takes writes also while its store is down.
     prefix_claimed: OnceCell<()>,
@@ -47,11 +50,13 @@ pub(crate) enum Fence {
 
 impl Context {
     pub(crate) fn new(config: Config, deps: Deps, encoder: Arc<dyn Encoder>) -> Self {
+        let large_jobs = LargeJobs::new(config.usual_job_bytes, config.large_jobs_bytes);
         Self {
             config,
             deps,
             encoder,
             metrics: Metrics::default(),
+            large_jobs,
             prefix_claimed: OnceCell::new(),
             fenced_by: OnceLock::new(),
             fenced: watch::Sender::new(false),

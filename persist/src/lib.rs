@@ -30,6 +30,7 @@ mod fixture;
 pub mod format;
 mod handle;
 mod job;
+mod large_jobs;
 mod machine;
 mod metrics;
 mod outcome;

@@ -3,6 +3,7 @@
 mod commits;
 mod faults;
 mod known_faults;
+mod large_jobs;
 mod order;
 mod permits;
 mod quarantine;

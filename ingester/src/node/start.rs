@@ -337,6 +337,7 @@ fn persist_handle(
     completion: Completion,
 ) -> PersistHandle {
     let published = published.clone();
+    let within_floor = config.persist_within_floor(deps.memory.limit());
     let deps = persist::Deps {
         catalog: Arc::clone(&deps.catalog),
         store: Arc::clone(&deps.store),
@@ -349,13 +350,13 @@ fn persist_handle(
         cpu: Arc::clone(&deps.cpu),
         memory: Arc::clone(&deps.memory),
     };
-    PersistHandle::new(config.persist.clone(), deps)
+    PersistHandle::new(within_floor, deps)
 }
 
 /// Requests and the buffer have what the floors of queries and persist jobs leave; at least a
 /// quarter, so that a tiny budget still takes writes.
 fn admission_limits(config: &Config, memory: &MemoryBudget) -> AdmissionLimits {
-    let floors = memory.query_share() + config.persist_floor();
+    let floors = memory.query_share() + config.persist_floor(memory.limit());
     let open_bytes = memory.limit().saturating_sub(floors).max(memory.limit() / 4);
     AdmissionLimits { open_bytes, saturated_bytes: open_bytes / 2, wait: config.admission_wait }
 }

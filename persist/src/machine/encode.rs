@@ -27,15 +27,20 @@ impl Machine {
         if let Some(version) = snapshot.dropped_at(self.job.table.id) {
             return Ok(Stage::Settled(Outcome::TableDropped { version }));
         }
+        let context = Arc::clone(&self.context);
+        let bytes = self.job.size_bytes();
+        let turn = context.large_jobs.turn(bytes).await;
         let draft = self.draft(kind, known.clone().unwrap_or_default());
         let encoder = Arc::clone(&self.context.encoder);
         // The rows gathered into one batch, and their sorted copy; once encoded, only the file is
         // left. What frees memory never waits for memory.
-        self.memory.set_anyway(2 * self.job.size_bytes());
+        self.memory.set_anyway(2 * bytes);
         let begin = self.context.now();
         let cpu = self.context.deps.cpu.as_ref();
-        let file = run(cpu, move || encoder.encode(&draft)).await?;
-        self.memory.set_anyway(file.bytes.len() as u64);
+        let file = run(cpu, move || encoder.encode(&draft)).await;
+        self.memory.set_anyway(file.as_ref().map_or(0, |file| file.bytes.len() as u64));
+        drop(turn);
+        let file = file?;
         self.context.metrics.encode_seconds.observe(self.context.seconds_since(begin));
         Ok(Stage::Upload { file, known })
     }
