@@ -46,6 +46,8 @@ pub(crate) enum Fence {
         /// Whose it is.
         owner: LogId,
     },
+    /// The store cannot tell whose the prefix is.
+    ConditionIgnored,
 }
 
 impl Context {
@@ -90,11 +92,14 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`Error::OwnedByAnother`], after which nothing more is tried; others may pass.
+    /// [`Error::OwnedByAnother`] and [`Error::ConditionIgnored`], after which nothing more is tried;
+    /// others may pass.
     pub(crate) async fn claim_prefix(&self) -> Result<(), Error> {
         let claimed = self.prefix_claimed.get_or_try_init(|| self.claim_prefix_once()).await;
-        if let Err(Error::OwnedByAnother { owner, .. }) = &claimed {
-            self.fence(Fence::Prefix { owner: *owner });
+        match &claimed {
+            Err(Error::OwnedByAnother { owner, .. }) => self.fence(Fence::Prefix { owner: *owner }),
+            Err(Error::ConditionIgnored { .. }) => self.fence(Fence::ConditionIgnored),
+            _ => {}
         }
         claimed.copied()
     }
@@ -105,7 +110,7 @@ impl Context {
         answer.unwrap_or_else(|_| Err(Error::StoreTimedOut { path: Path::from(store::OWNER) }))
     }
 
-    /// Another process owns the log or the prefix: nothing more is tried.
+    /// Another process owns the log or the prefix, or may own it: nothing more is tried.
     pub(crate) fn fence(&self, by: Fence) {
         // The first reason stands.
         if self.fenced_by.set(by).is_err() {
@@ -121,6 +126,10 @@ impl Context {
                 %log, %owner,
                 "another log owns the prefix of the object store, persisting stops"
             ),
+            Fence::ConditionIgnored => tracing::error!(
+                %log,
+                "the object store does not keep two logs from owning one prefix, persisting stops"
+            ),
         }
     }
 
@@ -133,6 +142,7 @@ impl Context {
                 owner: *owner,
                 log: self.deps.log,
             },
+            Fence::ConditionIgnored => Error::ConditionIgnored { path: Path::from(store::OWNER) },
         })
     }
 

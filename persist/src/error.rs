@@ -152,13 +152,13 @@ impl Error {
             | Self::Closed => ErrorKind::Busy,
             Self::Catalog { source, .. } => source.kind(),
             Self::CatalogTimedOut { .. } => ErrorKind::Unknown,
-            Self::Fenced | Self::OwnedByAnother { .. } => ErrorKind::Fenced,
+            Self::Fenced | Self::OwnedByAnother { .. } | Self::ConditionIgnored { .. } => {
+                ErrorKind::Fenced
+            }
             Self::BadOwner { .. } | Self::NotOurs { .. } | Self::Parquet { .. } => {
                 ErrorKind::Corrupt
             }
-            Self::CpuPool { .. } | Self::ConditionIgnored { .. } | Self::Disk { .. } => {
-                ErrorKind::Fatal
-            }
+            Self::CpuPool { .. } | Self::Disk { .. } => ErrorKind::Fatal,
             Self::Merge { .. }
             | Self::Arrow { .. }
             | Self::Provenance { .. }

@@ -164,13 +164,13 @@ impl PersistHandle {
     }
 
     /// True once it is known that another process owns the log, or another log the prefix of the
-    /// store. Jobs then fail with [`PersistHandle::fenced`], and the process has to stop.
+    /// store, or that the store keeps nobody from owning it. Jobs then fail with [`PersistHandle::fenced`], and the process has to stop.
     pub fn is_fenced(&self) -> bool {
         self.shared.context.is_fenced()
     }
 
-    /// Why the process has to stop: [`Error::Fenced`], or [`Error::OwnedByAnother`], which names
-    /// both logs. There once [`PersistHandle::is_fenced`].
+    /// Why the process has to stop: [`Error::Fenced`], [`Error::ConditionIgnored`], or
+    /// [`Error::OwnedByAnother`], which names both logs. There once [`PersistHandle::is_fenced`].
     pub fn fenced(&self) -> Option<Error> {
         self.shared.context.fenced()
     }

@@ -74,8 +74,9 @@ impl PersistObserver for Vec<Arc<dyn PersistObserver>> {
 /// Resolves when its job has ended and the observers know.
 ///
 /// Dropping it stops nothing. An error means that the job was not settled here, because the handle
-/// was shut down ([`Error::Closed`]), another process owns the log ([`Error::Fenced`]) or another log
-/// the prefix of the store ([`Error::OwnedByAnother`]).
+/// was shut down ([`Error::Closed`]), another process owns the log ([`Error::Fenced`]), another log
+/// the prefix of the store ([`Error::OwnedByAnother`]), or two could own it
+/// ([`Error::ConditionIgnored`]).
 #[derive(Debug)]
 pub struct Receipt(oneshot::Receiver<Result<Outcome, Error>>);
 

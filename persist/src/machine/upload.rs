@@ -19,7 +19,8 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`Error::OwnedByAnother`] before anything is uploaded, if the prefix is another log's.
+    /// [`Error::OwnedByAnother`] before anything is uploaded, if the prefix is another log's, and
+    /// [`Error::ConditionIgnored`] if it may be.
     pub(super) async fn upload(
         &mut self,
         file: EncodedFile,

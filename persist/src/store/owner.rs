@@ -33,7 +33,8 @@ pub struct Owner {
 /// # Errors
 ///
 /// [`Error::OwnedByAnother`]; [`Error::ConditionIgnored`] if the store lets a second claim
-/// overwrite the first; [`Error::Store`] if it is not known who the owner is: try again.
+/// overwrite the first, which is then no claim; [`Error::Store`] if it is not known who the owner
+/// is: try again.
 pub async fn claim(store: &dyn ObjectStore, log: LogId) -> Result<(), Error> {
     if let Some(owner) = owner_of(store).await? {
         return check(owner, log);
@@ -104,8 +105,27 @@ fn check(owner: Owner, log: LogId) -> Result<(), Error> {
 /// believe that they own the prefix. The object just created must not be created again.
 async fn check_condition(store: &dyn ObjectStore, log: LogId) -> Result<(), Error> {
     match put(store, log, PutMode::Create).await {
-        Ok(()) => Err(Error::ConditionIgnored { path: Path::from(OWNER) }),
+        Ok(()) => {
+            withdraw(store, log).await;
+            Err(Error::ConditionIgnored { path: Path::from(OWNER) })
+        }
         Err(_refused) => Ok(()),
+    }
+}
+
+/// Takes back a claim, so that the next attempt does not find it and believe in it. One of another
+/// log, which has overwritten it meanwhile, is that log's own to find out about.
+async fn withdraw(store: &dyn ObjectStore, log: LogId) {
+    let path = Path::from(OWNER);
+    let removed = match owner_of(store).await {
+        Ok(Some(owner)) if owner.log == log => {
+            store.delete(&path).await.map_err(Error::store(&path))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = removed {
+        tracing::warn!(%path, %error, "cannot remove a claim that does not count: remove it by hand");
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use types::ErrorKind;
+
 use super::*;
-use crate::Demand;
 use crate::format::encoder::{Draft, EncodedFile};
 use crate::store::PutFault;
+use crate::{Demand, Error};
 
 /// Persists two jobs, the first of which meets these faults; both must end whole.
 async fn check(faults: &[PutFault]) {
@@ -44,6 +46,25 @@ async fn b13_a_put_that_fails_in_any_way_is_made_again_under_another_name() {
 async fn puts_that_fail_again_and_again_are_made_until_one_succeeds() {
     let kinds = [PutFault::Refused, PutFault::Truncated, PutFault::LostReply];
     check(&kinds.repeat(5)).await;
+}
+
+/// The second attempt to own the prefix found what the first had put, and files were uploaded.
+#[tokio::test]
+async fn b14_a_store_on_which_two_could_own_the_prefix_gets_no_file() {
+    let world = world(18, &[]).await;
+    world.open_log(1, 1).await;
+    let handle = PersistHandle::new(config(2), world.deps(1));
+    world.store.plan([PutFault::ConditionIgnored; 100]);
+    let receipt = handle.enqueue(job(1), Demand::Request).await;
+    let refused = in_time(receipt).await.expect_err("nothing may be uploaded");
+    assert!(matches!(refused, Error::ConditionIgnored { .. }), "{refused}");
+    assert_eq!(refused.kind(), ErrorKind::Fenced);
+    assert!(handle.is_fenced());
+    let reason = handle.fenced().expect("the process has to stop");
+    assert!(matches!(reason, Error::ConditionIgnored { .. }), "{reason}");
+    let next = in_time(handle.enqueue(job(11), Demand::Request).await).await;
+    assert!(matches!(next, Err(Error::ConditionIgnored { .. })), "{next:?}");
+    assert!(world.store.keys().await.is_empty(), "neither a file nor an owner");
 }
 
 /// As of a full disk: it is waited for, and what is set aside would not fit either.
@@ -86,7 +107,7 @@ struct Counting {
 }
 
 impl Encoder for Counting {
-    fn encode(&self, draft: &Draft) -> Result<EncodedFile, crate::Error> {
+    fn encode(&self, draft: &Draft) -> Result<EncodedFile, Error> {
         self.encodings.fetch_add(1, Ordering::SeqCst);
         self.real.encode(draft)
     }

@@ -78,6 +78,7 @@ async fn b14_a_store_that_ignores_the_condition_is_found_out() {
     store.plan([PutFault::ConditionIgnored, PutFault::ConditionIgnored]);
     let error = claim(&*store, log(1)).await.expect_err("two could own it");
     assert!(matches!(error, Error::ConditionIgnored { .. }), "{error}");
+    assert!(store.keys().await.is_empty(), "the next attempt would find the claim, and believe it");
 }
 
 #[tokio::test]
