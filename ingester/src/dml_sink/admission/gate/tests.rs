@@ -179,7 +179,9 @@ async fn who_does_not_find_the_room_to_grow_finds_more_the_next_time() {
     assert_eq!(gate.excess(0), 25);
     assert_eq!(gate.excess(0), 0, "nobody came since");
     refuse_growth(gate).await;
-    assert_eq!(gate.excess(10), 0, "there will be more room without that");
+    assert_eq!(gate.excess(10), 10, "a little that is on its way out is not half");
+    refuse_growth(gate).await;
+    assert_eq!(gate.excess(20), 0, "there will be more room without that");
 }
 
 /// Is never reached.
