@@ -2,6 +2,7 @@
 
 pub(crate) mod fixture;
 mod full_disk;
+mod full_log;
 mod harness;
 mod housekeeping;
 mod replay;

@@ -79,10 +79,10 @@ pub enum Error {
     /// The file system has no room.
     #[error("the disk of the log is full")]
     DiskFull,
-    /// A body is larger than a frame may be.
+    /// A body is larger than a frame may be, or a frame than a log.
     #[error("a body of {raw_len} bytes is over the limit of {max}")]
     FrameTooLarge {
-        /// Its bytes, uncompressed.
+        /// Its bytes, uncompressed; those of the frame where they are too many for the log.
         raw_len: u64,
         /// The limit.
         max: u64,

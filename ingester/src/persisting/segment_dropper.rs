@@ -1,9 +1,11 @@
 //! Drops segments of the log that nothing needs any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::{Action, CatalogWrite, Command};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use types::effect::{Lost, Pool, Randomness, offload};
 use types::{Epoch, LogId};
 
@@ -11,6 +13,10 @@ use crate::error::Error;
 use crate::publisher::SegmentSealed;
 use crate::wal_appender::PendingWrite;
 use crate::wal_tracker::{Droppable, WalTracker};
+
+/// How long after a failure it is tried again. At a full log nothing may be written any more, nor
+/// settled, that would have the dropper look.
+const RETRY_PERIOD: Duration = Duration::from_secs(1);
 
 /// Has the dropper look again.
 #[derive(Clone, Debug, Default)]
@@ -43,13 +49,14 @@ pub(crate) struct SegmentDropper {
 }
 
 impl SegmentDropper {
-    /// Drops whenever it is told to look, for ever.
+    /// Drops whenever it is told to look, and again after each failure, for ever.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
             self.signal.0.notified().await;
-            if let Err(error) = self.drop_free().await {
-                // The segments stay listed: the next settled job tries again.
+            while let Err(error) = self.drop_free().await {
+                // The segments stay listed.
                 tracing::warn!(%error, "cannot drop segments of the log, will try again");
+                let _ = timeout(RETRY_PERIOD, self.signal.0.notified()).await;
             }
         }
     }

@@ -168,10 +168,11 @@ fn oldest_beyond(partitions: Vec<Arc<Partition>>, kept: usize) -> Vec<Arc<Partit
     aged.into_iter().map(|(_, partition)| partition).collect()
 }
 
-/// Persists the partitions that keep the oldest segment while the log is over half of its size, or
-/// its disk is full: what is in files frees segments, and so the disk. If that is the open one, it is
-/// sealed first: else nothing could free it before the next rotation. If it is still being replayed,
-/// it cannot be freed yet, and what is there of it is left to grow.
+/// Persists the partitions that keep the oldest segment while the log is over half of its size, has
+/// no room for what was refused, or its disk is full: what is in files frees segments, and so the
+/// disk. If that is the open one, it is sealed first: else nothing could free it before the next
+/// rotation. If it is still being replayed, it cannot be freed yet, and what is there of it is left
+/// to grow.
 pub(crate) async fn log_bytes(
     driver: PersistDriver,
     rotator: Rotator,
@@ -183,10 +184,15 @@ pub(crate) async fn log_bytes(
     loop {
         ticks.tick().await;
         let log = rotator.log.state();
-        if log.bytes <= max_size / 2 && !log.disk_full {
+        let has_room = log.bytes.saturating_add(log.wanted) <= max_size;
+        if log.bytes <= max_size / 2 && has_room && !log.disk_full {
             continue;
         }
         let Some(OldestNeeded { sealed, last_unsettled }) = tracker.oldest_needed() else {
+            // All of it is in files, and only that it is open keeps a segment.
+            if log.open.is_some_and(|open| open.frames > 0) {
+                rotator.rotate().await;
+            }
             continue;
         };
         if !sealed {

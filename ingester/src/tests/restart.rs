@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use catalog::CatalogRead;
-use types::seam::{DmlError, QueryError};
+use types::seam::{DmlError, QueryError, Rejection};
 use types::{DatabaseName, Lsn, LsnRange};
 
 use super::harness::{Harness, Node};
@@ -134,7 +134,7 @@ async fn z10_a_write_that_the_log_refuses_is_in_no_answer() {
     let node = harness.start().await;
     node.write(1, 0).await.expect("is acknowledged");
     let refused = node.write(1_000_000, 10).await.expect_err("four bytes a row, a million");
-    assert!(matches!(refused, DmlError::Busy { .. }), "{refused}");
+    assert!(matches!(refused, DmlError::Rejected { why: Rejection::TooLarge, .. }), "{refused}");
     assert_eq!(node.row_count(0), 1);
     node.abandon().await;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use catalog::CatalogRead;
-use types::seam::DmlError;
+use types::seam::{DmlError, Rejection};
 use types::{BatchId, MemoryOwner, PartitionBatch, PartitionKey, TableId, Write};
 
 use super::fixture::{database, rows, table};
@@ -50,7 +50,7 @@ async fn a_write_that_the_log_has_no_room_for_leaves_no_column() {
     let node = harness.start().await;
     let write = creating_write(&node, 1_000_000).await;
     let refused = node.ingester.sink().apply(write).await.expect_err("four bytes a row, a million");
-    assert!(matches!(refused, DmlError::Busy { .. }), "{refused}");
+    assert!(matches!(refused, DmlError::Rejected { why: Rejection::TooLarge, .. }), "{refused}");
     assert!(harness.catalog.snapshot().table_by_id(TableId::new(1)).is_none());
 }
 

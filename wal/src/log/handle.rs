@@ -27,7 +27,8 @@ impl<T: Send + 'static> LogHandle<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::LogFull`] at the configured size, [`Error::DiskFull`] while the disk is full.
+    /// [`Error::LogFull`] at the configured size, [`Error::DiskFull`] while the disk is full,
+    /// [`Error::FrameTooLarge`] if even an empty log has no room for it.
     pub fn reserve(&self, bytes: u64) -> Result<Space, Error> {
         self.running.room().reserve(bytes)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::Error;
+use crate::format::SEGMENT_HEADER_LEN;
 
 /// Accounts for what the segments hold and what was promised to requests.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Room {
 struct Counts {
     written: u64,
     promised: u64,
+    /// The largest frame that was refused, as long as what is written leaves no room for it.
+    wanted: u64,
     disk_full: bool,
 }
 
@@ -29,12 +32,18 @@ impl Room {
 
     /// Promises `bytes`, or says why not.
     pub(crate) fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Space, Error> {
+        // What is left when all else is dropped: there is always a segment to write to.
+        let largest = self.max.saturating_sub(SEGMENT_HEADER_LEN as u64);
+        if bytes > largest {
+            return Err(Error::FrameTooLarge { raw_len: bytes, max: largest });
+        }
         let mut counts = self.counts.lock();
         if counts.disk_full {
             return Err(Error::DiskFull);
         }
         let used = counts.written.saturating_add(counts.promised);
         if used.saturating_add(bytes) > self.max {
+            counts.wanted = counts.wanted.max(bytes);
             return Err(Error::LogFull { used, max: self.max, wanted: bytes });
         }
         counts.promised += bytes;
@@ -44,6 +53,11 @@ impl Room {
     /// Bytes in all segments.
     pub(crate) fn written(&self) -> u64 {
         self.counts.lock().written
+    }
+
+    /// The largest frame that was refused for want of room, until there is room for it.
+    pub(crate) fn wanted(&self) -> u64 {
+        self.counts.lock().wanted
     }
 
     /// Counts bytes that now stand in a segment.
@@ -56,6 +70,9 @@ impl Room {
         let mut counts = self.counts.lock();
         assert!(bytes <= counts.written, "more bytes were dropped than were written");
         counts.written -= bytes;
+        if counts.written.saturating_add(counts.wanted) <= self.max {
+            counts.wanted = 0;
+        }
     }
 
     pub(crate) fn is_disk_full(&self) -> bool {
@@ -101,19 +118,44 @@ mod tests {
 
     #[test]
     fn room_is_never_promised_twice_and_comes_back_when_dropped() {
-        let room = Room::new(100, 40);
-        let space = room.reserve(50).expect("there is room");
-        let refusal = room.reserve(11).expect_err("10 are left");
-        assert!(matches!(refusal, Error::LogFull { used: 90, max: 100, wanted: 11 }));
+        let room = Room::new(1_000, 400);
+        let space = room.reserve(500).expect("there is room");
+        let refusal = room.reserve(110).expect_err("100 are left");
+        assert!(matches!(refusal, Error::LogFull { used: 900, max: 1_000, wanted: 110 }));
         assert_eq!(refusal.kind(), ErrorKind::Busy);
         drop(space);
-        assert!(room.reserve(60).is_ok());
+        assert!(room.reserve(600).is_ok());
         assert!(room.reserve(u64::MAX).is_err(), "a sum over u64 is refused, not wrapped");
     }
 
     #[test]
+    fn what_an_empty_log_has_no_room_for_is_not_asked_for_again() {
+        let empty = SEGMENT_HEADER_LEN as u64;
+        let room = Room::new(1_000, empty);
+        assert!(room.reserve(1_000 - empty).is_ok());
+        let refusal = room.reserve(1_001 - empty).expect_err("it will never fit");
+        assert!(matches!(refusal, Error::FrameTooLarge { .. }), "{refusal}");
+        assert_eq!((refusal.kind(), room.wanted()), (ErrorKind::Rejected, 0));
+        room.set_disk_full(true);
+        assert!(matches!(room.reserve(1_000), Err(Error::FrameTooLarge { .. })));
+    }
+
+    #[test]
+    fn what_was_refused_is_wanted_until_there_is_room_for_it() {
+        let room = Room::new(1_000, 400);
+        for bytes in [700, 800, 650] {
+            assert!(room.reserve(bytes).is_err(), "{bytes} bytes");
+        }
+        assert_eq!(room.wanted(), 800);
+        room.sub_written(100);
+        assert_eq!(room.wanted(), 800, "300 and 800 are too many");
+        room.sub_written(100);
+        assert_eq!(room.wanted(), 0);
+    }
+
+    #[test]
     fn a_full_disk_promises_nothing() {
-        let room = Room::new(100, 0);
+        let room = Room::new(1_000, 0);
         room.set_disk_full(true);
         assert!(matches!(room.reserve(1), Err(Error::DiskFull)));
         room.set_disk_full(false);

@@ -21,6 +21,9 @@ pub struct LogState {
     pub sealed: Vec<SegmentSummary>,
     /// Bytes in all segments.
     pub bytes: u64,
+    /// The largest frame that was refused because the log holds too much, until there is room for
+    /// it; 0 if there is none.
+    pub wanted: u64,
     /// True while the disk is full: appends are refused, dropping segments helps.
     pub disk_full: bool,
 }

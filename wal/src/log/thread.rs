@@ -228,6 +228,7 @@ impl<T: Send + 'static> Running<T> {
             open: status.open,
             sealed: self.segments.summaries(),
             bytes: self.room.written(),
+            wanted: self.room.wanted(),
             disk_full: self.room.is_disk_full(),
         }
     }
