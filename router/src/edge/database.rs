@@ -30,6 +30,10 @@ impl Edge {
                 Err(catalog::Error::SchemaConflict { .. }) => {
                     catalog.refresh().await?;
                 }
+                // Others have created the last one meanwhile.
+                Err(error @ catalog::Error::Limit { .. }) => {
+                    return Err(Error::NamesExhausted(error.to_string()));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -51,5 +55,25 @@ impl Edge {
     pub(crate) fn databases(&self) -> Vec<DatabaseName> {
         let snapshot = self.deps.catalog.snapshot();
         snapshot.databases().map(|database| database.name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+    use crate::testing::{World, database};
+
+    #[tokio::test]
+    async fn who_loses_the_race_for_the_last_database_is_told_that_there_are_too_many() {
+        // As it is seen by who lost it: by what was known before, there was room for one more.
+        let max = catalog::Limits::default().databases_max;
+        let world = World::with_limits(Limits { databases_max: max + 1, ..Limits::default() });
+        for number in 0..max {
+            let name = database(&format!("db{number}"));
+            world.edge.create_database(&name).await.expect("there is room");
+        }
+        let refused = world.edge.create_database(&database("late")).await;
+        assert!(matches!(refused, Err(Error::NamesExhausted(_))), "{refused:?}");
     }
 }
