@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::ingester::{Drained, Ingester};
 use crate::persisting::on_demand::PersistOnDemand;
 use crate::persisting::segment_dropper::SegmentDropper;
+use crate::schema_commit::OverdueCommits;
 use crate::state::{IngestState, Phase};
 use crate::wal_appender::PendingWrite;
 
@@ -40,6 +41,7 @@ struct Node {
     pool: Arc<dyn Pool>,
     dropper: Arc<SegmentDropper>,
     failure: Arc<Failure>,
+    overdue: OverdueCommits,
     /// Triggers, dropper and replay; they end with the node.
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
@@ -103,6 +105,10 @@ impl Ingester for Node {
             degraded.push(format!(
                 "the catalog fails or does not answer: {retrying_catalog} persist jobs wait"
             ));
+        }
+        let overdue = self.overdue.count();
+        if overdue > 0 {
+            degraded.push(format!("the catalog does not answer: {overdue} new columns wait"));
         }
         degraded
     }

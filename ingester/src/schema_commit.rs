@@ -1,9 +1,13 @@
 //! Commits the columns that a write adds, before it is appended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use catalog::{Action, CatalogWrite, Command, Limit};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::time::timeout;
 use types::effect::Randomness;
 use types::seam::{DmlError, Rejection};
 use types::{ErrorKind, SchemaChange};
@@ -11,19 +15,62 @@ use types::{ErrorKind, SchemaChange};
 use crate::dml_sink::wal_sink::SchemaCommit;
 use crate::retry_after::RetryAfter;
 
+/// A commit takes milliseconds. So a catalog that has not answered for so long is shown as one that
+/// does not; nobody gives up the call, for its outcome is what the write waits for.
+const OVERDUE_AFTER: Duration = Duration::from_secs(1);
+
+/// The commits that a catalog owes an answer for too long.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OverdueCommits(Gauge);
+
+impl OverdueCommits {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let help = "Writes that wait for the catalog to take their columns, for over a second";
+        registry.register("forebay_schema_commits_overdue", help, self.0.clone());
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> i64 {
+        self.0.get()
+    }
+
+    fn one_more(&self) -> Overdue {
+        self.0.inc();
+        Overdue(self.0.clone())
+    }
+}
+
+/// One of them, as long as it is.
+struct Overdue(Gauge);
+
+impl Drop for Overdue {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Commits to the catalog.
 #[derive(Debug)]
 pub(crate) struct CatalogSchemaCommit {
     pub(crate) catalog: Arc<dyn CatalogWrite>,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) retry: RetryAfter,
+    pub(crate) overdue: OverdueCommits,
 }
 
 #[async_trait]
 impl SchemaCommit for CatalogSchemaCommit {
     async fn commit(&self, change: SchemaChange) -> Result<(), DmlError> {
         let command = Command::new(Action::ChangeSchema(change), &*self.randomness);
-        let outcome = self.catalog.apply(command).await;
+        let mut applying = self.catalog.apply(command);
+        let in_time = timeout(OVERDUE_AFTER, &mut applying).await;
+        let outcome = match in_time {
+            Ok(outcome) => outcome,
+            Err(_overdue) => {
+                let _shown = self.overdue.one_more();
+                applying.await
+            }
+        };
         outcome.map(|_| ()).map_err(|error| refusal(&error, &self.retry))
     }
 }

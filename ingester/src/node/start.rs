@@ -35,7 +35,7 @@ use crate::published::PublishedLsn;
 use crate::publisher::Publisher;
 use crate::replay::{Pace, Replay, ReplayMemory, ReplaySummary};
 use crate::retry_after::RetryAfter;
-use crate::schema_commit::CatalogSchemaCommit;
+use crate::schema_commit::{CatalogSchemaCommit, OverdueCommits};
 use crate::state::IngestState;
 use crate::wal_appender::LogAppender;
 use crate::wal_tracker::WalTracker;
@@ -289,10 +289,13 @@ impl Parts {
                 Arc::clone(&failure),
             )),
         ];
+        let overdue = OverdueCommits::default();
+        overdue.register(registry);
         let schema = Arc::new(CatalogSchemaCommit {
             catalog: Arc::clone(&self.deps.catalog),
             randomness: Arc::clone(&self.deps.randomness),
             retry: retry_after(&self.deps),
+            overdue: overdue.clone(),
         });
         let appender = LogAppender::new(log.clone(), config.wal, retry_after(&self.deps));
         let gate = Arc::clone(&self.gate);
@@ -324,6 +327,7 @@ impl Parts {
             pool,
             dropper,
             failure,
+            overdue,
             _tasks: tasks,
         }))
     }

@@ -54,6 +54,24 @@ async fn a_write_that_the_log_has_no_room_for_leaves_no_column() {
     assert!(harness.catalog.snapshot().table_by_id(TableId::new(1)).is_none());
 }
 
+/// Writes waited for a catalog that did not answer, and the node said that all was well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catalog_that_does_not_answer_for_new_columns_is_shown() {
+    let harness = Harness::new();
+    let node = harness.start().await;
+    harness.catalog.hang();
+    let mut writing = Box::pin(node.write(1, 0));
+    assert!(futures::poll!(&mut writing).is_pending());
+    while node.ingester.degraded().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let degraded = node.ingester.degraded().join(", ");
+    assert!(degraded.contains("the catalog does not answer: 1 new"), "{degraded}");
+    harness.catalog.release();
+    writing.await.expect("is acknowledged");
+    assert_eq!(node.ingester.degraded(), Vec::<String>::new());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledged_write_holds_memory_for_its_rows_and_no_more() {
     let harness = Harness::new();
