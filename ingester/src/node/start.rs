@@ -413,6 +413,10 @@ impl Saturation for PersistSaturation {
     fn is_saturated(&self) -> bool {
         self.0.is_saturated()
     }
+
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.0.watch_saturation()
+    }
 }
 
 /// Memory for the replay.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, watch};
 use types::effect::{Clock, Randomness};
 use types::seam::{DmlError, MemoryGate, QueryError};
 use types::{MemoryBudget, MemoryOwner, Reservation};
@@ -23,6 +23,9 @@ use crate::state::{IngestState, Phase};
 pub(crate) trait Saturation: Debug + Send + Sync {
     /// While it says yes, new memory is refused early.
     fn is_saturated(&self) -> bool;
+
+    /// What it says, to be waited on: the permit that ends it comes back after the memory.
+    fn watch(&self) -> watch::Receiver<bool>;
 }
 
 /// How much of the budget requests and the buffer may take.
@@ -133,13 +136,18 @@ impl Gate {
     async fn reserve_when_released(&self, bytes: u64) -> Reservation {
         let _wanted = Wanted::new(&self.wanted, bytes);
         let _turn = self.turn.lock().await;
+        let mut saturation = self.saturation.watch();
         loop {
             // Created before the look, so that a release in between is not missed.
             let released = self.released.notified();
             if let Some(reservation) = self.try_reserve(bytes) {
                 return reservation;
             }
-            released.await;
+            tokio::select! {
+                biased;
+                () = released => {}
+                Ok(()) = saturation.changed() => {}
+            }
         }
     }
 
@@ -148,6 +156,7 @@ impl Gate {
     /// the last one of a node that ends.
     pub(crate) async fn reserve_for_replay(&self, bytes: u64) -> Reservation {
         let _wanted = Wanted::new(&self.wanted, bytes);
+        let mut saturation = self.saturation.watch();
         loop {
             let released = self.released.notified();
             if let Some(reservation) = self.try_reserve(bytes) {
@@ -159,6 +168,7 @@ impl Gate {
             tokio::select! {
                 biased;
                 () = released => {}
+                Ok(()) = saturation.changed() => {}
                 () = self.state.drained() => {}
             }
         }

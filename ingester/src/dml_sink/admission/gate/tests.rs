@@ -10,11 +10,15 @@ use crate::state::ReplayProgress;
 use crate::tests::fixture::database;
 
 #[derive(Debug, Default)]
-struct Saturated(AtomicBool);
+struct Saturated(watch::Sender<bool>);
 
 impl Saturation for Saturated {
     fn is_saturated(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        *self.0.borrow()
+    }
+
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
     }
 }
 
@@ -47,7 +51,7 @@ fn world() -> World {
 fn gate(saturated: bool) -> Gate {
     let world = world();
     world.state.ready();
-    world.saturated.0.store(saturated, Ordering::Relaxed);
+    world.saturated.0.send_replace(saturated);
     world.gate
 }
 
@@ -74,6 +78,23 @@ async fn a_request_waits_for_released_memory_and_then_is_refused() {
 async fn new_memory_is_refused_early_while_persisting_is_saturated() {
     assert!(gate(false).reserve(60).await.is_ok());
     assert!(gate(true).reserve(60).await.is_err());
+}
+
+/// The permit that ended it came back after the last of the memory, and woke nobody.
+#[tokio::test(start_paused = true)]
+async fn who_waits_finds_the_room_that_the_end_of_saturation_makes() {
+    let World { gate, state, saturated, .. } = world();
+    state.ready();
+    saturated.0.send_replace(true);
+    let _held = gate.reserve(30).await.expect("there is room");
+    let mut request = Box::pin(gate.reserve(20));
+    let mut replayed = Box::pin(gate.reserve_for_replay(20));
+    assert!(futures::poll!(&mut request).is_pending());
+    assert!(futures::poll!(&mut replayed).is_pending());
+    saturated.0.send_replace(false);
+    let request = futures::poll!(&mut request);
+    assert!(request.is_ready(), "fifty of eighty");
+    assert!(futures::poll!(&mut replayed).is_ready(), "seventy of eighty");
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +133,7 @@ async fn a_body_does_not_grow_into_what_is_refused_early() {
     world.state.ready();
     let mut body = world.gate.reserve(10).await.expect("there is room");
     assert!(world.gate.try_grow(&mut body, 20));
-    world.saturated.0.store(true, Ordering::Relaxed);
+    world.saturated.0.send_replace(true);
     assert!(!world.gate.try_grow(&mut body, 11));
     assert!(world.gate.try_grow(&mut body, 10));
     assert_eq!(body.bytes(), 40);
