@@ -39,9 +39,8 @@ impl Config {
     /// beside full jobs of all other workers. Where a request has more, its job may pass the floor
     /// by what it has more, and is the only one then: a floor for the largest request of all would
     /// leave half of the memory unused all the time.
-    const fn request_bytes_beside(budget: u64) -> u64 {
-        let part = budget / 32;
-        if part < Self::HOT_PARTITION_SIZE { part } else { Self::HOT_PARTITION_SIZE }
+    fn request_bytes_beside(budget: u64) -> u64 {
+        (budget / 32).min(Self::HOT_PARTITION_SIZE)
     }
 
     /// Bytes that persist jobs need to make progress whatever else is in memory: for each worker

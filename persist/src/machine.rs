@@ -84,7 +84,8 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// Only of kind [`ErrorKind::Fenced`]: another process owns the log, or another log the prefix.
+    /// Only of kind [`ErrorKind::Fenced`]: another process owns the log, or another log the prefix, or
+    /// may own it.
     pub(crate) async fn run(&mut self) -> Option<Result<Outcome, Error>> {
         while self.attempts < self.context.config.attempts_before_quarantine.get() {
             let settled = self.attempt(FileKind::Parquet).await;
