@@ -42,6 +42,8 @@ impl Config {
             // A start writes the newest segment anew and begins one: where the disk is full and the
             // spare was used up, this is the room for both.
             ballast_size: self.segment_size,
+            // Whoever makes room has commands to commit, so these come first.
+            segment_before_ballast: true,
             ..wal::Config::default()
         }
     }

@@ -29,6 +29,11 @@ pub struct Config {
     /// Bytes kept in a file that is removed when the disk is full, so that persisting has room to
     /// work in; 0 keeps none. Default 0.
     pub ballast_size: u64,
+    /// What a start does that has room for a segment and not for the ballast. False: it starts as on
+    /// a full disk, and the room is left to persisting. True: it takes appends all the same, for a
+    /// log that others need to make room at all, and writes the ballast when that fits. Default
+    /// false.
+    pub segment_before_ballast: bool,
 }
 
 impl Default for Config {
@@ -41,6 +46,7 @@ impl Default for Config {
             compress_from: 4 << 10,
             idle_seal: Duration::from_secs(1),
             ballast_size: 0,
+            segment_before_ballast: false,
         }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn small() -> Config {
         compress_from: 64,
         idle_seal: Duration::from_secs(1),
         ballast_size: 0,
+        segment_before_ballast: false,
     }
 }
 

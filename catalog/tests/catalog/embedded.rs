@@ -1,14 +1,18 @@
 //! What is on disk, and what is refused when it is not what it was.
 
 use std::error::Error as _;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{CatalogRead, CatalogWrite, Config, EmbeddedCatalog, Error, Limits, Snapshot};
-use types::ErrorKind;
-use types::effect::{Disk, ManualClock};
-use wal::disk::ModelDisk;
+use catalog::conformance::open_log;
+use catalog::{
+    CatalogRead, CatalogWrite, Command, Config, EmbeddedCatalog, Error, Limits, Snapshot,
+};
+use types::effect::{Disk, ManualClock, SeededRandomness};
+use types::{ErrorKind, RequestId};
+use wal::disk::{Cut, ModelDisk};
 
 use crate::stage::{DIR, commands, deps, open, paths, small, states};
 
@@ -248,4 +252,42 @@ async fn a_full_disk_refuses_with_nothing_kept_and_resumes_without_a_restart() {
     }
     catalog.close().expect("it closes");
     assert_eq!(*open(&disk).expect("it opens").snapshot(), states[commands.len()]);
+}
+
+/// A start has a command to commit, the epoch of a log: without the ballast, a log that had used up
+/// its spare could not be opened any more on a full disk.
+#[tokio::test]
+async fn a_ballast_that_found_no_room_is_there_when_the_disk_is_full_later() {
+    let disk = ModelDisk::new(1);
+    let clock = Arc::new(ManualClock::at(0));
+    let deps =
+        wal::Deps { clock: Arc::<ManualClock>::clone(&clock), ..deps(Arc::new(disk.clone())) };
+    // Room for a segment, and neither for a spare nor for the ballast.
+    disk.set_capacity(Some(small().segment_size + 200));
+    let catalog = EmbeddedCatalog::open(DIR, &small(), deps).expect("a new catalog");
+    let commands = commands(6);
+    for command in &commands[..3] {
+        catalog.apply(command.clone()).await.expect("its segment comes first");
+    }
+    let ballast = Path::new("/catalog/log/ballast");
+    assert_eq!(disk.read(ballast), None);
+    disk.set_capacity(None);
+    clock.advance(Duration::from_secs(60));
+    // The log may be in the middle of a step at the first, and not at the second.
+    for command in &commands[3..] {
+        catalog.apply(command.clone()).await.expect("it is in order");
+    }
+    let len = disk.read(ballast).map(|bytes| bytes.len() as u64);
+    assert_eq!(len, Some(small().segment_size));
+
+    let disk = disk.after(Cut::Kill, &SeededRandomness::new(1));
+    // The log has rotated into its last spare, if there was one.
+    match disk.remove(Path::new("/catalog/log/spare.tmp")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => panic!("{error}"),
+        _ => disk.set_capacity(Some(disk.used())),
+    }
+    let catalog = open(&disk).expect("it opens");
+    assert_eq!(*catalog.snapshot(), states(&commands).pop().expect("the last"));
+    let command = Command { request: RequestId::from_random(1, 1), action: open_log(2) };
+    catalog.apply(command).await.expect("there is room for it");
 }

@@ -38,13 +38,18 @@ impl Ballast {
         kept
     }
 
-    /// Gives the room back to the disk.
+    /// Gives the room back to the disk. A file that cannot be removed, as where that takes room
+    /// itself, stays for the next attempt: whoever looks at a full disk comes again.
     pub(crate) fn free(&self) -> Result<(), DiskFailure> {
         let path = self.dir.join(BALLAST_NAME);
         match self.disk.remove(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(DiskFailure::new(Operation::Remove, &path, error)),
+            Err(error) => {
+                let path = path.display();
+                tracing::warn!(%path, %error, "cannot remove the ballast, will try again");
+                return Ok(());
+            }
         }
         // The blocks are free when the removal is durable.
         let synced = self.disk.sync_dir(&self.dir);

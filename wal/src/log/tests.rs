@@ -1,5 +1,6 @@
 //! The running log on a modelled disk: what it promises, and what crashes leave of it.
 
+mod ballast;
 mod behaviour;
 mod crash;
 mod disk_full;

@@ -108,6 +108,8 @@ pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
         room: Arc::clone(&room),
         status: Arc::clone(&status),
         ballast: Ballast::new(deps.disk, dir, config.ballast_size),
+        segment_before_ballast: config.segment_before_ballast,
+        owes_ballast: None,
         last_active: deps.clock.monotonic(),
         clock: deps.clock,
         fatal: Arc::clone(&deps.fatal),

@@ -26,6 +26,9 @@ pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// a whole segment, on a disk that others write to.
 const PROBE_INTERVAL_MAX: Duration = Duration::from_secs(4);
 
+/// How soon a ballast is tried again that a log had to begin without.
+pub(crate) const BALLAST_INTERVAL: Duration = Duration::from_secs(5);
+
 /// What handles see of the log's end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Status {
@@ -42,6 +45,10 @@ pub(crate) struct Worker<T, O> {
     pub(crate) room: Arc<Room>,
     pub(crate) status: Arc<Mutex<Status>>,
     pub(crate) ballast: Ballast,
+    /// True if a start takes appends though the ballast does not fit.
+    pub(crate) segment_before_ballast: bool,
+    /// When the ballast was last tried, while the log takes appends without one.
+    pub(crate) owes_ballast: Option<Duration>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Arc<dyn Fatal>,
     pub(crate) group_bytes_max: u64,
@@ -56,15 +63,20 @@ pub(crate) struct Worker<T, O> {
 
 impl<T, O: CommitObserver<T>> Worker<T, O> {
     /// Opens the first segment of this epoch, or starts with a full disk.
+    ///
+    /// The ballast comes first, as where a full disk is looked at again: else the segment and the
+    /// spare behind it would take the room that is left to persisting.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
-        let begun = self.writer.open_segment();
-        let begun = begun.and_then(|()| self.ballast.keep().map_err(Failure::from));
+        let begun = match self.segment_before_ballast {
+            true => self.writer.open_segment().and_then(|()| self.keep_or_owe_ballast()),
+            false => {
+                let kept = self.ballast.keep().map_err(Failure::from);
+                kept.and_then(|()| self.writer.open_segment())
+            }
+        };
         match begun {
             Ok(()) => {}
             Err(Failure::Fatal(error)) => return Err(error),
-            Err(_) if self.writer.open.is_some() => {
-                tracing::warn!("there is no room for the ballast");
-            }
             Err(failure) => self.survive(failure),
         }
         self.publish_status();
@@ -76,6 +88,11 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         if mem::take(&mut self.owes_sync) {
             self.sync_late();
             return Progress::Worked;
+        }
+        if self.ballast_wait() == Some(Duration::ZERO)
+            && let Err(failure) = self.keep_or_owe_ballast()
+        {
+            self.survive(failure);
         }
         match self.queue.take(self.group_bytes_max) {
             Some(Work::Group(appends)) => self.append(appends),
@@ -167,11 +184,12 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         let interval = match (full, self.writer.wants_seal()) {
             (true, _) => self.probe_interval,
             (false, true) => self.idle_seal,
-            (false, false) => return Progress::Idle(None),
+            (false, false) => return Progress::Idle(self.ballast_wait()),
         };
         let passed = self.clock.monotonic().saturating_sub(self.last_active);
         if passed < interval {
-            return Progress::Idle(Some(interval.saturating_sub(passed)));
+            let left = interval.saturating_sub(passed);
+            return Progress::Idle(Some(self.ballast_wait().map_or(left, |wait| wait.min(left))));
         }
         if full {
             self.probe(self.probe_interval.saturating_mul(2).min(PROBE_INTERVAL_MAX));
@@ -204,6 +222,7 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         match resumed.and_then(|()| self.writer.ensure_open()) {
             Ok(()) => {
                 self.room.set_disk_full(false);
+                self.owes_ballast = None;
                 self.probe_interval = PROBE_INTERVAL;
                 tracing::info!("the disk of the log has room again");
             }
@@ -217,6 +236,29 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         // Now and not before: a look at a slow disk may take longer than the interval.
         self.last_active = self.clock.monotonic();
         self.publish_status();
+    }
+
+    /// Writes the ballast if there is room for it, and if not, goes on without and tries again.
+    fn keep_or_owe_ballast(&mut self) -> Result<(), Failure> {
+        match self.ballast.keep().map_err(Failure::from) {
+            Ok(()) => self.owes_ballast = None,
+            Err(Failure::Fatal(error)) => return Err(Failure::Fatal(error)),
+            Err(Failure::DiskFull | Failure::NoDescriptor) => {
+                if self.owes_ballast.is_none() {
+                    tracing::warn!("there is no room for the ballast, going on without one");
+                }
+                self.owes_ballast = Some(self.clock.monotonic());
+            }
+        }
+        Ok(())
+    }
+
+    /// How long until an owed ballast is tried again. On a full disk it comes with the look whether
+    /// there is room.
+    fn ballast_wait(&self) -> Option<Duration> {
+        let tried = self.owes_ballast.filter(|_| !self.room.is_disk_full())?;
+        let passed = self.clock.monotonic().saturating_sub(tried);
+        Some(BALLAST_INTERVAL.saturating_sub(passed))
     }
 
     /// Ends the process, or turns to refusing.

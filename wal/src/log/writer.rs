@@ -82,8 +82,8 @@ pub(crate) struct Writer {
     /// The header that the next segment gets; drawn early, so that its spare can be written.
     pub(crate) next_header: SegmentHeader,
     pub(crate) open: Option<OpenSegment>,
-    /// Segments without frames that recovery took out of the way, to be removed when the next one
-    /// has its name.
+    /// Segments without frames that recovery took out of the way, to be removed when a next one has
+    /// its name.
     pub(crate) unused: Vec<SegmentName>,
     /// The first LSN of the group that is being written.
     pub(crate) outstanding: Option<Lsn>,
@@ -189,8 +189,16 @@ impl Writer {
         self.next_header.salt = self.randomness.next_u64();
         self.spares.order(self.next_header);
         tracing::debug!(segment = %spare.header.name(), "opened a segment");
-        self.segments.remove_unused(&self.unused)?;
-        self.unused.clear();
+        match self.segments.remove_unused(&self.unused) {
+            Ok(()) => self.unused.clear(),
+            // Nothing hangs on them any more: the next segment tries again.
+            Err(failure) if failure.response() == Response::Report => {
+                let DiskFailure { path, source, .. } = failure;
+                let path = path.display();
+                tracing::warn!(%path, error = %source, "cannot remove a segment without frames");
+            }
+            Err(failure) => return Err(failure.into()),
+        }
         Ok(())
     }
 
