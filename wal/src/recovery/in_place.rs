@@ -4,7 +4,8 @@
 //! Its bytes are written over themselves, which takes no room and dirties again what a failed fsync
 //! left looking clean. What was durable stays as it is at each moment of this. What was not belongs
 //! to the last group, which nobody was told of: if a crash takes it now, it is a torn tail, as it
-//! was before. So nothing may vouch for it until it is synced: the seal comes last.
+//! was before. So nothing may vouch for it until it is synced: the seal comes last. Where a segment
+//! was begun behind it there is none: a part of one would be damage, and no torn tail.
 
 use std::path::Path;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use types::effect::{Access, Disk};
 use types::fault::{self, Bug};
 
-use super::rewrite::{keep_torn, rewrite};
+use super::rewrite::{End, keep_torn, rewrite};
 use crate::classify::Classified;
 use crate::deps::Deps;
 use crate::disk::Operation;
@@ -38,7 +38,9 @@ pub(super) fn make_durable(
             sync(disk, &dir.join(segment.name().to_string()))?;
         }
         if let Some(link) = classified.link {
-            classified.link = Some(rewrite(disk, dir, newest, link, classified.sealed)?);
+            let end =
+                End { link, sealed: classified.sealed, is_begun_behind: !frameless.is_empty() };
+            classified.link = Some(rewrite(disk, dir, newest, end)?);
         }
     }
     for segment in &frameless {
@@ -80,12 +82,14 @@ fn empty(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     file.set_len(0).map_err(Error::io(Operation::Truncate, path))
 }
 
-/// Removes a file; that it is gone already is as good.
-pub(super) fn remove_if_there(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+/// Removes a file; true if there is none then. Nothing that was promised hangs on a removal, and on
+/// a full disk it may fail for want of room: so it keeps no log from starting.
+pub(super) fn is_removed(disk: &dyn Disk, path: &Path) -> bool {
     match disk.remove(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io(Operation::Remove, path)(error))
+            tracing::warn!(path = %path.display(), %error, "cannot remove what is in the way, doing without");
+            false
         }
-        _ => Ok(()),
+        _ => true,
     }
 }

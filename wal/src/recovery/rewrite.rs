@@ -8,7 +8,7 @@ use types::effect::{Access, Disk, DiskFile};
 use types::fault::{self, Bug, Point};
 
 use super::in_place;
-use super::repair::remove_if_there;
+use super::repair::is_removed;
 use crate::classify::Why;
 use crate::disk::{Operation, ReadAt, Response, respond, write_all_at};
 use crate::error::Error;
@@ -29,20 +29,31 @@ enum Room {
     Ballast,
 }
 
+/// How a segment ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// Its last whole frame.
+    pub(super) link: Link,
+    /// True if that is a seal.
+    pub(super) sealed: bool,
+    /// True if a later segment was begun, though it has no frames.
+    pub(super) is_begun_behind: bool,
+}
+
 /// Rewrites `segment` up to its last whole frame, with a seal unless it ends with one. Brings the
 /// summary up to date and returns the link of the last frame.
 pub(super) fn rewrite(
     disk: &dyn Disk,
     dir: &Path,
     segment: &mut SegmentSummary,
-    link: Link,
-    sealed: bool,
+    end: End,
 ) -> Result<Link, Error> {
+    let link = end.link;
     let path = dir.join(segment.name().to_string());
     let old = disk.open(&path, Access::Read).map_err(Error::io(Operation::Open, &path))?;
     let mut window = Window::new(&old).map_err(Error::io(Operation::Read, &path))?;
     let mut tail = Vec::new();
-    let end = if sealed { link } else { seal(&mut window, &path, link, &mut tail)? };
+    let sealed_link = if end.sealed { link } else { seal(&mut window, &path, link, &mut tail)? };
     let source = Prefix { len: segment.bytes, tail: &tail };
     let new = write_somewhere(disk, dir, &mut window, &source)?;
     if let Some(torn) = segment.torn {
@@ -54,6 +65,12 @@ pub(super) fn rewrite(
             let renamed = disk.rename(&dir.join(new), &path);
             renamed.map_err(Error::io(Operation::Rename, &path)).map(|()| true)?
         }
+        // What a crash left of a seal would be damage in front of a segment that was begun.
+        None if end.is_begun_behind => {
+            let unsealed = Prefix { len: source.len, tail: &[] };
+            in_place::make_durable(disk, &path, &mut window, &unsealed)?;
+            false
+        }
         None => in_place::make_durable(disk, &path, &mut window, &source)?,
     };
     if !fault::is_planted(Bug::NoDirectoryFsync) {
@@ -63,7 +80,7 @@ pub(super) fn rewrite(
         return Ok(link);
     }
     segment.bytes += tail.len() as u64;
-    Ok(end)
+    Ok(sealed_link)
 }
 
 /// Encodes the seal behind the last frame, in the segment's own epoch.
@@ -111,7 +128,8 @@ fn write_somewhere(
         }
         // A spare keeps the blocks that it has, for the next segment.
         if room != Room::Spare {
-            remove_if_there(disk, &path)?;
+            // One that stays is in the way of the ways behind, and then these are not open.
+            let _ = is_removed(disk, &path);
         }
     }
     Ok(None)
@@ -122,12 +140,11 @@ fn make_room(disk: &dyn Disk, dir: &Path, room: Room) -> Result<Option<Box<dyn D
     let path = dir.join(if room == Room::Spare { SPARE_NAME } else { REWRITE_NAME });
     let made = match room {
         Room::Spare => disk.open(&path, Access::ReadWrite),
-        Room::Disk => {
-            remove_if_there(disk, &path)?;
-            disk.create(&path)
-        }
+        // Where what an attempt left cannot be removed, there is nothing to make.
+        Room::Disk | Room::Ballast if !is_removed(disk, &path) => return Ok(None),
+        Room::Ballast if !is_removed(disk, &dir.join(BALLAST_NAME)) => return Ok(None),
+        Room::Disk => disk.create(&path),
         Room::Ballast => {
-            remove_if_there(disk, &dir.join(BALLAST_NAME))?;
             disk.sync_dir(dir).map_err(Error::io(Operation::SyncDir, dir))?;
             disk.create(&path)
         }
@@ -202,12 +219,16 @@ pub(super) fn keep_torn(
 ) -> Result<(), Error> {
     let path = dir.join(name.torn());
     tracing::warn!(segment = %name, at = torn.at, bytes = torn.bytes, "cut a torn tail off");
-    remove_if_there(disk, &path)?;
+    if !is_removed(disk, &path) {
+        // A recovery that was killed has left these bytes there, or some of them.
+        return Ok(());
+    }
     let kept = copy_torn(disk, &path, old, torn);
     match kept {
         Err(failed) if failed.found_no_room() => {
             tracing::warn!(segment = %name, "the disk is too full to keep the torn bytes");
-            remove_if_there(disk, &path)
+            let _ = is_removed(disk, &path);
+            Ok(())
         }
         Err(failed) => Err(failed.on(&path)),
         Ok(()) => Ok(()),

@@ -9,7 +9,8 @@ use types::{ErrorKind, Lsn};
 use super::second_kill::after_failed_sync;
 use crate::config::Config;
 use crate::disk::{Cut, Errno, Operation};
-use crate::harness::{DIR, Machine, frames_of, small};
+use crate::format::FRAME_HEADER_LEN;
+use crate::harness::{DIR, Machine, Stepped, frames_of, small};
 use crate::segment::TornTails;
 use crate::vouched::Vouched;
 
@@ -86,6 +87,55 @@ fn where_not_even_a_seal_fits_the_segment_ends_without_one() {
     log.append(3, 100);
     let ids = ids_on_full(&machine, Cut::PowerAnyOrder, &SeededRandomness::new(3));
     assert_eq!(ids, [0, 1, 2, 3]);
+}
+
+/// A log that ends without a seal in front of a begun segment, on a disk that has room for the seal
+/// and nothing else; and where the frames end.
+fn unsealed_before_a_begun_segment(len: usize) -> (Machine, usize) {
+    let machine = Machine::new(2);
+    let mut log = machine.start_alone();
+    for id in 0..3 {
+        log.append(id, len);
+    }
+    drop(log);
+    let (name, bytes) = machine.segments().pop().expect("a segment");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("frames") + 1;
+    machine.disk.plant(&Path::new(DIR).join(name.to_string()), &bytes[..end]);
+    machine.disk.set_capacity(Some(machine.disk.used()));
+    let recovery = machine.recover(Vouched::by_snapshot(Lsn::ZERO)).expect("it recovers");
+    machine.disk.set_capacity(None);
+    let epoch = recovery.epoch().next();
+    drop(Stepped::start(recovery, epoch).expect("it starts"));
+    let lens: Vec<_> = machine.segments().iter().map(|(_, bytes)| bytes.len()).collect();
+    assert_eq!(lens, [end, 2048], "no seal, and a segment without frames behind it");
+    (machine, end)
+}
+
+#[test]
+fn a_kill_while_the_segment_before_a_begun_one_is_made_durable_is_harmless() {
+    let mut torn_seals = 0;
+    for len in [260, 280, 290, 300, 310, 320, 340] {
+        let (machine, end) = unsealed_before_a_begun_segment(len);
+        // A seal within one sector is there as a whole or not at all.
+        torn_seals += u64::from(end / 512 < (end + FRAME_HEADER_LEN - 1) / 512);
+        let chance = SeededRandomness::new(len as u64);
+        for call in 1.. {
+            let disk = machine.disk.after(Cut::Kill, &SeededRandomness::new(call));
+            disk.set_capacity(Some(disk.used() + FRAME_HEADER_LEN as u64));
+            disk.die_at_call(call);
+            let dead = Machine::with(disk, small());
+            let ended = dead.recover(Vouched::by_snapshot(Lsn::ZERO)).is_ok();
+            let cuts = [Cut::Kill, Cut::PowerInOrder, Cut::PowerAnyOrder];
+            for cut in cuts.into_iter().cycle().take(12) {
+                let again = SeededRandomness::new(chance.next_u64());
+                assert_eq!(ids_on_full(&dead, cut, &again), [0, 1, 2], "call {call}, {cut:?}");
+            }
+            if ended {
+                break;
+            }
+        }
+    }
+    assert!(torn_seals > 0, "no seal goes over two sectors");
 }
 
 /// The group can be read, was never written, and no sync would write it.
@@ -178,6 +228,47 @@ fn b8_a_full_disk_does_not_keep_a_log_from_starting() {
             check_ids(&machine, &[0, 1, 2, 3]);
         }
     }
+}
+
+/// btrfs and ZFS may want room to remove a file.
+#[test]
+fn a_full_disk_that_removes_nothing_does_not_keep_a_log_from_starting() {
+    for ballast_size in [0, 4096] {
+        for spare in [false, true] {
+            for nth in 1..=8 {
+                let machine = full(Config { ballast_size, ..small() }, spare);
+                let dir = Path::new(DIR);
+                machine.disk.plant(&dir.join("rewrite.tmp"), &[1; 100]);
+                machine.disk.set_capacity(Some(machine.disk.used()));
+                machine.disk.fail_operation(Operation::Remove, nth, Errno::NoSpace);
+                let log = machine.start_alone();
+                let state = log.running.state();
+                assert_eq!(state.durable_lsn, Lsn::new(3), "removal {nth}");
+                assert!(machine.fatal.last_words.lock().is_empty(), "removal {nth}");
+                let disk = machine.disk.after(Cut::Kill, &SeededRandomness::new(nth));
+                let machine = Machine::with(disk, small());
+                check(&machine);
+                assert_eq!(machine.disk.read(&dir.join("rewrite.tmp")), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn torn_bytes_that_cannot_be_kept_keep_no_log_from_starting() {
+    let mut kept = 0;
+    for seed in 0..200 {
+        let (machine, acked) = torn(seed);
+        for (name, _) in machine.segments() {
+            machine.disk.plant(&Path::new(DIR).join(name.torn()), b"of a recovery before");
+        }
+        // The first is that of a rewritten segment which nobody wrote.
+        machine.disk.fail_operation(Operation::Remove, 2, Errno::NoSpace);
+        let recovery = machine.recover(Vouched::by_snapshot(Lsn::ZERO)).expect("it recovers");
+        assert!(frames_of(&recovery).len() >= acked);
+        kept += recovery.torn_tails().count;
+    }
+    assert!(kept > 3, "{kept}");
 }
 
 #[test]
