@@ -6,6 +6,7 @@ mod io;
 #[cfg(any(test, feature = "model"))]
 mod model;
 mod real;
+mod sync_once;
 
 pub use durable::{create_dir_all, rename};
 pub(crate) use errno::lacks_descriptor;

@@ -1,4 +1,4 @@
-//! The disk that there is: the only place in this crate that touches `std::fs`.
+//! The disk that there is: the only place in this crate that touches `std::fs`, but for its syncs.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use types::effect::{Access, DirLock, Disk, DiskEntry, DiskFile, LockMode};
+
+use super::sync_once;
 
 /// The file in a directory whose lock is the directory's.
 const LOCK_NAME: &str = "lock";
@@ -103,8 +105,8 @@ impl Disk for RealDisk {
         let opened = locked.iter().find(|(path, _)| path == dir).map(|(_, file)| Arc::clone(file));
         drop(locked);
         match opened {
-            Some(opened) => opened.sync_all(),
-            None => File::open(dir)?.sync_all(),
+            Some(opened) => sync_once::all(&opened),
+            None => sync_once::all(&File::open(dir)?),
         }
     }
 
@@ -144,7 +146,7 @@ impl DiskFile for RealFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        sync_once::data(&self.0)
     }
 }
 
