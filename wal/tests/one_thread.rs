@@ -141,6 +141,19 @@ fn a_close_writes_what_is_queued_and_gives_the_directory_back() {
 }
 
 #[test]
+fn a_closed_log_removes_nothing_from_a_directory_that_it_gave_back() {
+    let turns = Turns::default();
+    let disk = ModelDisk::new(6);
+    let log = start(&disk, &turns);
+    append(&log, 10);
+    let sealed = log.rotate().expect("the log is open").expect("it has a frame");
+    log.close().expect("it closes");
+    let recovery = open(&disk, &turns).expect("the directory is free");
+    assert!(matches!(log.drop_through(sealed.seq), Err(Error::Closed)));
+    assert_eq!(recovery.frames(sealed.seq).expect("the segment").count(), 1);
+}
+
+#[test]
 fn a_log_whose_handles_are_gone_ends_at_its_next_turn() {
     let turns = Turns::default();
     let disk = ModelDisk::new(5);

@@ -64,6 +64,7 @@ impl<T: Send + 'static> LogHandle<T> {
     /// # Errors
     ///
     /// [`Error::Io`] if a file cannot be removed; it stays in the list, and a repetition tries again.
+    /// [`Error::Closed`] if the log is closed: the directory may be another's by now.
     pub fn drop_through(&self, seq: SegmentSeq) -> Result<(), Error> {
         self.running.drop_through(seq)
     }

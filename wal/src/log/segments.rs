@@ -27,8 +27,9 @@ pub(crate) struct Segments {
     pub(crate) room: Arc<Room>,
     /// Oldest first.
     pub(crate) sealed: Mutex<Vec<SegmentSummary>>,
-    /// Held while files are removed, so that two callers cannot mix up the order.
-    pub(crate) dropping: Mutex<()>,
+    /// True once the log is closed. Held while files are removed, so that two callers cannot mix up
+    /// the order, and none removes a file of a directory that was given back.
+    pub(crate) closed: Mutex<bool>,
 }
 
 impl Segments {
@@ -49,15 +50,23 @@ impl Segments {
 
     /// Removes segments up to `seq`, oldest first. Each removal is made durable before the next:
     /// a power cut that kept a later removal and took back an earlier one would leave a gap.
-    /// Returns how many are gone.
-    pub(crate) fn drop_through(&self, seq: SegmentSeq) -> Result<usize, DiskFailure> {
-        let _dropping = self.dropping.lock();
+    /// Returns how many are gone; nothing if the log is closed, and then none is.
+    pub(crate) fn drop_through(&self, seq: SegmentSeq) -> Result<Option<usize>, DiskFailure> {
+        let closed = self.closed.lock();
+        if *closed {
+            return Ok(None);
+        }
         let doomed: Vec<_> =
             self.summaries().into_iter().filter(|segment| segment.seq <= seq).collect();
         for segment in &doomed {
             self.remove(segment)?;
         }
-        Ok(doomed.len())
+        Ok(Some(doomed.len()))
+    }
+
+    /// Removes nothing any more, once a caller that does is done.
+    pub(crate) fn close(&self) {
+        *self.closed.lock() = true;
     }
 
     /// Removes segments that never held a frame. They leave no gap, so one sync is enough.

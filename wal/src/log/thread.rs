@@ -75,7 +75,7 @@ pub(crate) fn assemble<T: Send + 'static, O: CommitObserver<T>>(
         raw_len_max: config.frame_raw_len_max,
         room: Arc::clone(&room),
         sealed: Mutex::new(segments),
-        dropping: Mutex::new(()),
+        closed: Mutex::new(false),
     });
     let status = Arc::new(Mutex::new(Status { durable_lsn: link.lsn, open: None }));
     let queue = Arc::new(Queue::new());
@@ -208,7 +208,8 @@ impl<T: Send + 'static> Running<T> {
 
     pub(crate) fn drop_through(&self, seq: SegmentSeq) -> Result<(), Error> {
         let dropped = match self.segments.drop_through(seq) {
-            Ok(dropped) => dropped,
+            Ok(Some(dropped)) => dropped,
+            Ok(None) => return Err(Error::Closed),
             Err(failure) if failure.response() == Response::Report => return Err(failure.into()),
             // The directory's sync failed: whether the names are gone cannot be known.
             Err(failure) => self.fatal.end(&failure.into()),

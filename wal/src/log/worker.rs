@@ -174,6 +174,7 @@ impl<T, O: CommitObserver<T>> Worker<T, O> {
         }
         self.tell_sealed();
         self.writer.spares.finish();
+        self.writer.segments.close();
         self.publish_status();
         tracing::info!(durable_lsn = self.writer.link.lsn.get(), "the log is closed");
     }
