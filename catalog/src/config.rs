@@ -42,7 +42,7 @@ impl Config {
             // A start writes the newest segment anew and begins one: where the disk is full and the
             // spare was used up, this is the room for both.
             ballast_size: self.segment_size,
-            // Whoever makes room has commands to commit, so these come first.
+            // Whoever makes room has commands to commit: a start takes them where it can.
             segment_before_ballast: true,
             ..wal::Config::default()
         }
