@@ -145,7 +145,7 @@ fn a_closed_log_removes_nothing_from_a_directory_that_it_gave_back() {
     let turns = Turns::default();
     let disk = ModelDisk::new(6);
     let log = start(&disk, &turns);
-    append(&log, 10);
+    let _answer = append(&log, 10);
     let sealed = log.rotate().expect("the log is open").expect("it has a frame");
     log.close().expect("it closes");
     let recovery = open(&disk, &turns).expect("the directory is free");

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use types::{CatalogVersion, ErrorKind};
 
 use crate::chance::Chance;
+use crate::invariants;
 use crate::moment::Moment;
 use crate::trace::Trace;
 use crate::verdict::{Findings, Kind};
@@ -173,6 +174,7 @@ impl CatalogWrite for FaultyCatalog {
         match &answer {
             Ok(committed) => {
                 self.trace.event(format_args!("catalog: {what}: version {}", committed.version));
+                invariants::of_catalog(&self.inner, &self.findings);
             }
             Err(error) => self.trace.event(format_args!("catalog: {what}: {error}")),
         }

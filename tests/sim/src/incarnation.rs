@@ -185,6 +185,7 @@ async fn life_of(world: &World, effects: &Effects, life: &Life) {
         }
         () = tokio::time::sleep(life.length) => {}
     }
+    invariants::of_memory(&node.memory, &world.findings);
     if life.ending == Ending::Crash {
         return;
     }

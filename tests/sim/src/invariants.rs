@@ -4,7 +4,7 @@ use std::path::Path;
 
 use catalog::{CatalogRead, Database, EmbeddedCatalog, File, FileKind, Snapshot};
 use types::effect::Disk;
-use types::{Lsn, LsnRange};
+use types::{Lsn, LsnRange, MemoryBudget};
 use wal::SegmentName;
 use wal::disk::ModelDisk;
 
@@ -45,6 +45,14 @@ pub(crate) fn set_aside(snapshot: &Snapshot) -> u64 {
     let partitions = tables.flat_map(|table| table.partitions.values());
     let files = partitions.flat_map(|partition| &partition.files);
     files.filter(|file| file.kind == FileKind::Quarantine).count() as u64
+}
+
+/// At no moment was more memory in use than there may be.
+pub(crate) fn of_memory(memory: &MemoryBudget, findings: &Findings) {
+    let (most, limit) = (memory.high_water(), memory.limit());
+    if most > limit {
+        findings.report(Kind::Invariant, &format!("{most} bytes in use at once, of {limit}"));
+    }
 }
 
 /// Each LSN up to `published` is in a file, once everything is persisted.

@@ -65,6 +65,7 @@ async fn judge(world: &World, node: &Node) {
     if in_time(world, "memory is given back", no_memory_used(node)).await.is_none() {
         return;
     }
+    invariants::of_memory(&node.memory, &world.findings);
     end(world, node).await;
     world.trace.count(JUDGED);
 }
