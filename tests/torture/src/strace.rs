@@ -11,9 +11,28 @@ use std::time::Duration;
 
 use crate::error::{During, Error};
 
+/// How a sync fails, in the words of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SyncError {
+    /// The disk could not do it.
+    Io,
+    /// A signal came. What became of the pages is not known, so it is no better.
+    Interrupted,
+}
+
+impl SyncError {
+    fn at(self, when: u64) -> String {
+        let name = match self {
+            Self::Io => "EIO",
+            Self::Interrupted => "EINTR",
+        };
+        format!("fdatasync,fsync:error={name}:when={when}")
+    }
+}
+
 /// The command in front of a server whose `when`th sync fails, counted for each thread.
-pub(crate) fn failing_sync(when: u64, trace: &Path) -> Vec<OsString> {
-    injecting(&format!("fdatasync,fsync:error=EIO:when={when}"), "fdatasync,fsync", trace)
+pub(crate) fn failing_sync(error: SyncError, when: u64, trace: &Path) -> Vec<OsString> {
+    injecting(&error.at(when), "fdatasync,fsync", trace)
 }
 
 /// A tracer of a server that runs already; it ends with the server.
@@ -26,8 +45,12 @@ impl Attached {
     /// # Errors
     ///
     /// [`Error`] if `strace` cannot be started.
-    pub(crate) fn failing_sync(process: u32, when: u64, trace: &Path) -> Result<Self, Error> {
-        let inject = format!("inject=fdatasync,fsync:error=EIO:when={when}");
+    pub(crate) fn failing_sync(
+        process: u32,
+        (error, when): (SyncError, u64),
+        trace: &Path,
+    ) -> Result<Self, Error> {
+        let inject = format!("inject={}", error.at(when));
         let mut strace = Command::new("strace");
         strace.args(["-f", "-y", "-ttt"]);
         strace.args(["-e", "trace=fdatasync,fsync", "-e", &inject, "-o"]).arg(trace);

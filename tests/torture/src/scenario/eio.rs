@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use rand::Rng;
+use rand::rngs::StdRng;
 use serde::Serialize;
 
 use crate::bench::{Bench, CREW, SMALL};
@@ -19,12 +20,14 @@ use crate::loop_mount::LoopMount;
 use crate::power_cut::{Cutter, Journal};
 use crate::report::{Report, Spread, Totals, millis, tell};
 use crate::settings::Settings;
-use crate::strace::{self, Attached};
+use crate::strace::{self, Attached, SyncError};
 use crate::work_dir::WorkDir;
 use crate::workload::Workload;
 
 const KEYS: u64 = 8_000;
 const IMAGE_BYTES: u64 = 320 << 20;
+/// One failure in so many is a signal and not the disk's.
+const INTERRUPTED_ONCE_IN: u32 = 4;
 /// Rounds that share a file system.
 const ROUNDS_AN_IMAGE: u64 = 25;
 /// From the failed sync until the process has ended, at most.
@@ -44,6 +47,8 @@ pub struct Options {
 pub struct Eio {
     /// Servers whose sync failed.
     pub failures: u64,
+    /// Those whose sync was interrupted; the others' disks had failed.
+    pub interrupted: u64,
     /// Those that failed before they listened.
     pub failed_at_start: u64,
     /// From the failed sync until the end of the process.
@@ -79,12 +84,7 @@ pub fn run(settings: &Settings, options: &Options) -> Result<Eio, Error> {
         let bench = Bench::new(settings, data, Workload::new(KEYS).forgiving())?;
         let last = options.rounds.min(when + ROUNDS_AN_IMAGE - 1);
         let done = bench.while_clean(when..=last, |when| {
-            times.extend(eio.round(
-                &bench,
-                (&mut mount, trace.as_path()),
-                when,
-                random.random(),
-            )?);
+            times.extend(eio.round(&bench, (&mut mount, trace.as_path()), when, &mut random)?);
             Ok(())
         });
         if done.is_err() || !bench.workload.is_clean() {
@@ -110,13 +110,14 @@ impl Eio {
         bench: &Bench,
         (mount, trace): (&mut LoopMount, &Path),
         when: u64,
-        seed: u64,
+        random: &mut StdRng,
     ) -> Result<Option<Duration>, Error> {
         let (launch, number) = (bench.launch(&SMALL), when.div_ceil(2));
+        let (seed, error) = (random.random(), self.any_error(random));
         let at_start = when % 2 == 1;
         let cutter = Cutter::ready(&mount.path(), Journal::Lost)?;
         let mut server = match at_start {
-            true => launch.under(strace::failing_sync(number, trace)).start()?,
+            true => launch.under(strace::failing_sync(error, number, trace)).start()?,
             false => launch.start()?,
         };
         let ended = match server.wait_ready() {
@@ -126,7 +127,7 @@ impl Eio {
                     let process = server.process();
                     let _tracer = match at_start {
                         true => None,
-                        false => Some(Attached::failing_sync(process, number, trace)?),
+                        false => Some(Attached::failing_sync(process, (error, number), trace)?),
                     };
                     server.wait_end(PATIENCE)?;
                     Ok::<_, Error>(SystemTime::now())
@@ -149,6 +150,14 @@ impl Eio {
         bench.judge_after_restart(&SMALL)?;
         let ended = ended.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Ok(strace::failed_at(trace)?.map(|failed| ended.saturating_sub(failed)))
+    }
+
+    fn any_error(&mut self, random: &mut StdRng) -> SyncError {
+        if !random.random_ratio(1, INTERRUPTED_ONCE_IN) {
+            return SyncError::Io;
+        }
+        self.interrupted += 1;
+        SyncError::Interrupted
     }
 
     fn expect_code(&mut self, bench: &Bench, server: &mut Server, when: u64) -> Result<(), Error> {
