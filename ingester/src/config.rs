@@ -37,8 +37,8 @@ impl Config {
 
     /// Bytes that the rows of one request in one partition may have for its job to be encoded
     /// beside full jobs of all other workers. Where a request has more, its job may pass the floor
-    /// by what it has more, and is the only one then: a floor for the largest request of all would
-    /// leave half of the memory unused all the time.
+    /// by twice what it has more, gathered and sorted, and is the only one then: a floor for the
+    /// largest request of all would leave half of the memory unused all the time.
     fn request_bytes_beside(budget: u64) -> u64 {
         (budget / 32).min(Self::HOT_PARTITION_SIZE)
     }

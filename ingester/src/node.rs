@@ -108,7 +108,9 @@ impl Ingester for Node {
         }
         let overdue = self.overdue.count();
         if overdue > 0 {
-            degraded.push(format!("the catalog does not answer: {overdue} new columns wait"));
+            degraded.push(format!(
+                "the catalog does not answer: {overdue} writes with new columns wait"
+            ));
         }
         degraded
     }

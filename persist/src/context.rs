@@ -107,7 +107,14 @@ impl Context {
     async fn claim_prefix_once(&self) -> Result<(), Error> {
         let claim = store::claim(self.deps.store.as_ref(), self.deps.log);
         let answer = timeout(self.config.attempt_timeout, claim).await;
-        answer.unwrap_or_else(|_| Err(Error::StoreTimedOut { path: Path::from(store::OWNER) }))
+        let answer =
+            answer.unwrap_or_else(|_| Err(Error::StoreTimedOut { path: Path::from(store::OWNER) }));
+        if matches!(answer, Err(Error::ConditionIgnored { .. })) {
+            // The verdict stands, whatever comes of this.
+            let taken_back = store::withdraw(self.deps.store.as_ref(), self.deps.log);
+            let _ = timeout(self.config.attempt_timeout, taken_back).await;
+        }
+        answer
     }
 
     /// Another process owns the log or the prefix, or may own it: nothing more is tried.

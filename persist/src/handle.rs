@@ -164,7 +164,8 @@ impl PersistHandle {
     }
 
     /// True once it is known that another process owns the log, or another log the prefix of the
-    /// store, or that the store keeps nobody from owning it. Jobs then fail with [`PersistHandle::fenced`], and the process has to stop.
+    /// store, or that the store keeps nobody from owning it. Jobs then fail with
+    /// [`PersistHandle::fenced`], and the process has to stop.
     pub fn is_fenced(&self) -> bool {
         self.shared.context.is_fenced()
     }

@@ -8,9 +8,10 @@ const UNIT_BYTES: u64 = 1 << 10;
 /// Far more than a machine has, and no more than a semaphore counts.
 const UNITS_MAX: u32 = 1 << 28;
 
-/// Every worker may encode a job of the usual size at any time. The rows that a job has beyond that
+/// A worker may encode a job of the usual size at any time. The rows that a job has beyond that
 /// are encoded out of one allowance, so that all workers together need no more memory than is kept
-/// free for them. A job that would need more than all of it has all of it.
+/// free for them. A job that would need more than all of it has all of it. A job that waits for the
+/// allowance keeps its worker: it gets it when an encoding ends, and that takes no longer than its own.
 #[derive(Debug)]
 pub(crate) struct LargeJobs {
     usual_bytes: u64,

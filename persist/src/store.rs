@@ -10,4 +10,4 @@ mod staging;
 pub use durable_local::DurableLocalStore;
 #[cfg(any(test, feature = "testing"))]
 pub use faulty::{FaultyStore, PutFault};
-pub use owner::{OWNER, Owner, claim, owner_of, take_over};
+pub use owner::{OWNER, Owner, claim, owner_of, take_over, withdraw};

@@ -192,6 +192,12 @@ impl ServeConfig {
             let needed = DESCRIPTORS_KEPT + 1;
             faults.push(format!("at least {needed} files must be allowed to be open (ulimit -n)"));
         }
+        // Room is made when three quarters are there: a write of more than the last one would have to
+        // wait for the age of others.
+        if self.limits.partitions > self.limits.buffered_partitions / 4 {
+            let told = "--max-partitions must be at most a quarter of --max-buffered-partitions";
+            faults.push(told.to_owned());
+        }
         faults.extend(self.edge().validate());
         faults
     }

@@ -54,6 +54,10 @@ impl SegmentDropper {
         loop {
             self.signal.0.notified().await;
             while let Err(error) = self.drop_free().await {
+                if matches!(error, Error::Log(wal::Error::Closed)) {
+                    // The node ends, and what is left is dropped by the next one.
+                    break;
+                }
                 // The segments stay listed.
                 tracing::warn!(%error, "cannot drop segments of the log, will try again");
                 let _ = timeout(RETRY_PERIOD, self.signal.0.notified()).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::time::timeout;
 use types::effect::{Access, DirLock, Disk, DiskEntry, DiskFile, LockMode};
 use types::seam::DmlError;
 use types::write::codec::encode_body;
@@ -104,13 +105,19 @@ async fn segments_that_could_not_be_removed_are_removed_later_without_being_aske
     persist_all(&node).await;
     // All is settled. Two of these attempts may still be due to that, and to the rotation after it.
     let failed = disk.failed();
-    while disk.failed() < failed + 4 {
-        tokio::task::yield_now().await;
-    }
+    let tried_again = async {
+        while disk.failed() < failed + 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(A_MINUTE, tried_again).await.expect("it tries again and again");
     disk.set_stuck(false);
-    while node.write(1, 0).await.is_err() {
-        tokio::task::yield_now().await;
-    }
+    let taken = async {
+        while node.write(1, 0).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(A_MINUTE, taken).await.expect("the log has room");
     node.abandon().await;
 }
 
@@ -133,13 +140,16 @@ async fn a_write_of_more_than_half_of_the_log_is_made_room_for() {
     harness.config.wal.max_size = max;
     let node = harness.start().await;
     node.write(20_000, 0).await.expect("there is room");
-    loop {
-        match node.write(40_000, 0).await {
-            Ok(_) => break,
-            Err(DmlError::Busy { .. }) => tokio::task::yield_now().await,
-            Err(error) => panic!("an empty log has room for it: {error}"),
+    let taken = async {
+        loop {
+            match node.write(40_000, 0).await {
+                Ok(_) => break,
+                Err(DmlError::Busy { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("an empty log has room for it: {error}"),
+            }
         }
-    }
+    };
+    timeout(A_MINUTE, taken).await.expect("the log makes room");
     persist_all(&node).await;
     node.abandon().await;
 }

@@ -223,6 +223,9 @@ async fn z15_memory_pressure_makes_room_for_who_waits() {
     }
     assert_eq!((0..100).map(|day| node.row_count(day)).sum::<u64>(), 2_000_000);
     let (most, limit) = (harness.memory.high_water(), harness.memory.limit());
-    assert!(most <= limit, "{most} bytes at once, of {limit}");
+    assert!(
+        most <= limit - limit / 4,
+        "{most} bytes at once, of {limit}; a quarter is for queries"
+    );
     assert!(most > limit / 3, "{most} bytes at once are no pressure");
 }

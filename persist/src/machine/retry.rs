@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// A commit takes milliseconds. So a catalog that has not answered for so long is shown as one that
 /// fails, long before the call is given up. (A store may well take as long for a large file.)
-const OVERDUE_AFTER: Duration = Duration::from_secs(1);
+const OVERDUE_AFTER: Duration = Duration::from_secs(3);
 
 /// What a job waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

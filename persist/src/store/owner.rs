@@ -105,17 +105,14 @@ fn check(owner: Owner, log: LogId) -> Result<(), Error> {
 /// believe that they own the prefix. The object just created must not be created again.
 async fn check_condition(store: &dyn ObjectStore, log: LogId) -> Result<(), Error> {
     match put(store, log, PutMode::Create).await {
-        Ok(()) => {
-            withdraw(store, log).await;
-            Err(Error::ConditionIgnored { path: Path::from(OWNER) })
-        }
+        Ok(()) => Err(Error::ConditionIgnored { path: Path::from(OWNER) }),
         Err(_refused) => Ok(()),
     }
 }
 
-/// Takes back a claim, so that the next attempt does not find it and believe in it. One of another
-/// log, which has overwritten it meanwhile, is that log's own to find out about.
-async fn withdraw(store: &dyn ObjectStore, log: LogId) {
+/// Takes back a claim that does not count, so that the next process does not find it and believe in
+/// it. One of another log, which has overwritten it meanwhile, is that log's own to find out about.
+pub async fn withdraw(store: &dyn ObjectStore, log: LogId) {
     let path = Path::from(OWNER);
     let removed = match owner_of(store).await {
         Ok(Some(owner)) if owner.log == log => {

@@ -117,15 +117,17 @@ impl Gate {
     /// that a quarter of what requests may take is free, or as many as somebody waits for.
     ///
     /// A request may be let in and then not find the room to grow, each time that it comes, however
-    /// little there is. So if anybody was refused since the last look, it is half of what stays, less
-    /// what is on its way out: when it comes often enough, it has everything.
+    /// little there is. So if anybody was refused since the last look, it is half of the buffer, less
+    /// what is on its way out: when it comes often enough, it has everything. What requests hold is
+    /// in nobody's power.
     pub(crate) fn excess(&self, leaving: u64) -> u64 {
         let open = self.limits.open_bytes;
         let staying = self.budget.used_by_writes().saturating_sub(leaving);
+        let buffered = self.budget.used_by(MemoryOwner::Buffer).saturating_sub(leaving);
         let wanted = self.wanted.load(Ordering::Relaxed);
         let over_high = staying.saturating_sub(open / 4 * 3);
         let refused = self.refused.swap(false, Ordering::Relaxed);
-        let half = if refused { staying.div_ceil(2) } else { 0 };
+        let half = if refused { buffered.div_ceil(2) } else { 0 };
         let in_the_way = half.saturating_sub(leaving);
         let missing = staying.saturating_add(wanted).saturating_sub(open);
         over_high.max(missing).max(in_the_way)
