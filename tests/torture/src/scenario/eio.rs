@@ -174,6 +174,9 @@ impl Eio {
     /// The end must come at once, which is judged if that is `strict`.
     fn check_end(&mut self, strict: bool) {
         let longest = self.until_end.max_ms;
+        if strict && self.until_end.count == 0 && self.failures > 0 {
+            self.totals.broke("no trace tells when a sync has failed".to_owned());
+        }
         if strict && longest > millis(END_MAX) {
             self.totals.broke(format!("a server ended {longest} ms after its sync had failed"));
         }
@@ -197,5 +200,8 @@ mod tests {
             eio.check_end(strict);
             assert_eq!(eio.totals.is_clean(), is_clean, "{longest} ms");
         }
+        let mut unknown = Eio { failures: 1, ..Eio::default() };
+        unknown.check_end(true);
+        assert!(!unknown.totals.is_clean());
     }
 }

@@ -149,6 +149,10 @@ impl Overload {
         if self.acks.count == 0 {
             self.totals.broke("nothing was kept under overload".to_owned());
         }
+        // Who is taken whole has room for more, and shows nothing of refusals.
+        if strict && self.refused_rate <= 0.0 {
+            self.totals.broke("no overload: nobody was refused".to_owned());
+        }
         if strict && self.acks.p99_ms > ACK_MAX_MS {
             self.totals.broke(format!("p99 of acknowledgements is {} ms", self.acks.p99_ms));
         }
@@ -164,6 +168,7 @@ mod tests {
         let mut overload = Overload {
             closed_rate: 100.0,
             offered_rate,
+            refused_rate: 1.0,
             acks: Spread { count: 1, p99_ms, ..Spread::default() },
             peak: MemoryPeak { accounted_bytes, budget_bytes: 1_000, ..MemoryPeak::default() },
             ..Overload::default()
@@ -181,9 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn an_overload_in_which_nobody_is_refused_is_none() {
+        for (refused_rate, strict, broken) in [(0.0, true, 1), (0.0, false, 0), (0.1, true, 0)] {
+            let acks = Spread { count: 1, ..Spread::default() };
+            let mut overload = Overload { acks, refused_rate, ..Overload::default() };
+            overload.check(strict);
+            assert_eq!(overload.totals.broken.len(), broken, "{refused_rate} a second");
+        }
+    }
+
+    #[test]
     fn a_request_without_an_answer_is_told_and_an_honest_unknown_is_not() {
         let acks = Spread { count: 1, ..Spread::default() };
-        let mut overload = Overload { acks, ..Overload::default() };
+        let mut overload = Overload { acks, refused_rate: 1.0, ..Overload::default() };
         overload.totals.answered(Some(504), 1);
         overload.check(true);
         assert!(overload.totals.is_clean());

@@ -2,8 +2,8 @@
 //! forces its journal to commit, and a shutdown of the file system at a random moment.
 //!
 //! On a quick disk a group is there whole or not at all. So every second disk is slow for a while
-//! before the cut, and large requests come beside the others, or new tables with many columns: groups of the log, or of
-//! the catalog's, are then cut in the middle.
+//! before the cut, and large requests come beside the others, or new tables with many columns:
+//! groups of the log, or of the catalog's, are then cut in the middle.
 
 mod bulk;
 mod met;
