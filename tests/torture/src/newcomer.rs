@@ -56,6 +56,11 @@ impl Newcomer {
         (answer, text)
     }
 
+    /// True if nothing was ever in the way of these writes.
+    pub(crate) fn is_always_kept(&self) -> bool {
+        self.statuses.keys().all(|status| *status == 204)
+    }
+
     /// Looks whether what was kept is there, and what was refused is not.
     pub(crate) fn judge(
         &self,

@@ -306,6 +306,10 @@ impl Outage {
         if !strict {
             return;
         }
+        // Else nothing was away.
+        if self.of != Of::Store && self.newcomer.is_always_kept() {
+            self.totals.broke("each write that needed the catalog was acknowledged".to_owned());
+        }
         if self.acks.p99_ms > ACK_MAX_MS {
             self.totals.broke(format!("p99 of acknowledgements is {} ms", self.acks.p99_ms));
         }
