@@ -19,10 +19,10 @@ use types::effect::Pool;
 use types::seam::MemoryGate;
 
 use self::buffer::Buffer;
-use self::chunks::Chunks;
 use crate::edge::on_cpu;
 use crate::error::Error;
 
+pub(crate) use chunks::Chunks;
 pub(crate) use message::{Encoding, Message, read_message};
 
 /// What is reserved first for a body that does not say how long it is.

@@ -7,6 +7,7 @@ mod params;
 mod ping;
 mod query;
 mod request_id;
+mod rest_of_body;
 mod statement;
 mod write;
 
@@ -39,6 +40,13 @@ pub fn http_routes(edge: &Arc<Edge>) -> Router {
 /// as gRPC with its status 200, does not any more.
 pub fn with_nothing_elsewhere(routes: Router) -> Router {
     routes.reset_fallback().fallback(nowhere::nothing_here)
+}
+
+/// Reads what `routes` leave of the body of a request over HTTP/1, so that its answer is heard; twice
+/// `body_bytes_max` at most.
+pub fn with_bodies_read(routes: Router, body_bytes_max: u64) -> Router {
+    let read = rest_of_body::read_beside_answer;
+    routes.layer(axum::middleware::from_fn_with_state(body_bytes_max, read))
 }
 
 /// Gives every request to `routes` an id: the client's own if it is sane, else one that is drawn.

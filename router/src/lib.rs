@@ -34,5 +34,6 @@ pub use edge::{AnswerBy, ArrowTable, ArrowWrite, Deps, Edge};
 pub use error::{ColumnFault, Error};
 pub use grpc::{PersistDoor, WriteDoor, WriteIntake, persist_service, write_service};
 pub use http_api::{
-    POSITION_HEADER, REQUEST_ID_HEADER, http_routes, with_nothing_elsewhere, with_request_ids,
+    POSITION_HEADER, REQUEST_ID_HEADER, http_routes, with_bodies_read, with_nothing_elsewhere,
+    with_request_ids,
 };

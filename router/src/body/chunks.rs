@@ -19,7 +19,7 @@ const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
 
 /// What is left of a body.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     stream: BodyDataStream,
     time: Duration,
     deadline: Instant,
@@ -29,9 +29,14 @@ pub(super) struct Chunks {
 impl Chunks {
     /// A body of at most `limit` bytes, whose time begins now.
     pub(super) fn new(body: Body, limit: u64) -> Self {
+        Self::of(body.into_data_stream(), limit)
+    }
+
+    /// The rest of a body that was begun, with as much time as all of one has.
+    pub(crate) fn of(stream: BodyDataStream, limit: u64) -> Self {
         let time = time_for(limit);
         let deadline = Instant::now() + time;
-        Self { stream: body.into_data_stream(), time, deadline, bytes: 0 }
+        Self { stream, time, deadline, bytes: 0 }
     }
 
     /// The next bytes; nothing at the end.
@@ -39,7 +44,7 @@ impl Chunks {
     /// # Errors
     ///
     /// [`Error::BodyTooSlow`] and [`Error::Body`].
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let idle = Instant::now() + IDLE_TIMEOUT;
         let Ok(chunk) = timeout_at(idle.min(self.deadline), self.stream.next()).await else {
             let waited = if idle < self.deadline { IDLE_TIMEOUT } else { self.time };
