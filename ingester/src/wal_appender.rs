@@ -134,7 +134,7 @@ pub(crate) fn refusal(error: &wal::Error, retry: &RetryAfter) -> DmlError {
         _ => retry.soon(),
     };
     let reason = error.to_string();
-    if matches!(error, wal::Error::FrameTooLarge { .. }) {
+    if matches!(error, wal::Error::BodyTooLarge { .. } | wal::Error::FrameTooLarge { .. }) {
         return DmlError::Rejected { why: Rejection::TooLarge, reason };
     }
     match error.kind() {
@@ -163,11 +163,16 @@ mod tests {
     fn what_no_frame_can_hold_is_too_large_and_what_is_done_wrong_here_is_our_fault() {
         let (_, retry) = retry();
         let told = |error: &wal::Error| refusal(error, &retry);
-        let too_large = told(&wal::Error::FrameTooLarge { raw_len: 2, max: 1 });
-        assert!(
-            matches!(too_large, DmlError::Rejected { why: Rejection::TooLarge, .. }),
-            "{too_large}"
-        );
+        for error in [
+            wal::Error::BodyTooLarge { raw_len: 2, max: 1 },
+            wal::Error::FrameTooLarge { frame_len: 2, max: 1 },
+        ] {
+            let too_large = told(&error);
+            assert!(
+                matches!(too_large, DmlError::Rejected { why: Rejection::TooLarge, .. }),
+                "{too_large}"
+            );
+        }
         let ours = told(&wal::Error::SpaceTooSmall { reserved: 1, needed: 2 });
         assert!(matches!(ours, DmlError::Internal { .. }), "{ours}");
     }

@@ -79,12 +79,20 @@ pub enum Error {
     /// The file system has no room.
     #[error("the disk of the log is full")]
     DiskFull,
-    /// A body is larger than a frame may be, or a frame than a log.
+    /// A body is larger than a frame may be.
     #[error("a body of {raw_len} bytes is over the limit of {max}")]
-    FrameTooLarge {
-        /// Its bytes, uncompressed; those of the frame where they are too many for the log.
+    BodyTooLarge {
+        /// Its bytes, uncompressed.
         raw_len: u64,
         /// The limit.
+        max: u64,
+    },
+    /// A frame is larger than a log that holds nothing else.
+    #[error("a frame of {frame_len} bytes does not fit into a log of at most {max}")]
+    FrameTooLarge {
+        /// Its bytes, as in the log.
+        frame_len: u64,
+        /// The bytes of frames that the log may hold.
         max: u64,
     },
     /// Less space was reserved than the frame needs.
@@ -134,7 +142,8 @@ impl Error {
                 ErrorKind::Busy
             }
             Self::Ended => ErrorKind::Unknown,
-            Self::FrameTooLarge { .. }
+            Self::BodyTooLarge { .. }
+            | Self::FrameTooLarge { .. }
             | Self::SpaceTooSmall { .. }
             | Self::NoSuchSegment { .. }
             | Self::BadConfig { .. } => ErrorKind::Rejected,

@@ -29,7 +29,7 @@ pub(super) fn of(config: &ServeConfig, node: &Node) -> Result<Router, Error> {
         .merge(status::routes(status))
         .merge(grpc.prepare().into_axum_router());
     let routes = router::with_nothing_elsewhere(routes);
-    let routes = router::with_bodies_read(routes, config.edge().body_bytes_max);
+    let routes = router::with_bodies_read(routes, config.max_body_size.0);
     Ok(router::with_request_ids(routes, Arc::clone(&node.randomness)))
 }
 

@@ -21,13 +21,13 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// [`Error::FrameTooLarge`] if `raw` is over [`Config::frame_raw_len_max`].
+    /// [`Error::BodyTooLarge`] if `raw` is over [`Config::frame_raw_len_max`].
     pub fn encode(raw: Vec<u8>, config: &Config) -> Result<Self, Error> {
         let max = config.frame_raw_len_max;
         let raw_len = u32::try_from(raw.len())
             .ok()
             .filter(|len| *len <= max)
-            .ok_or(Error::FrameTooLarge { raw_len: raw.len() as u64, max: u64::from(max) })?;
+            .ok_or(Error::BodyTooLarge { raw_len: raw.len() as u64, max: u64::from(max) })?;
         let packed = if raw.len() >= config.compress_from { compress(&raw) } else { None };
         let (compressed, mut bytes) = packed.map_or((false, raw), |packed| (true, packed));
         // It may wait for the disk beside many others, and is accounted for by its length.
@@ -125,7 +125,7 @@ mod tests {
     fn a_body_over_the_limit_is_refused() {
         let config = Config { frame_raw_len_max: 10, ..Config::default() };
         let refusal = Body::encode(vec![0; 11], &config).expect_err("11 are over 10");
-        assert!(matches!(refusal, Error::FrameTooLarge { raw_len: 11, max: 10 }));
+        assert!(matches!(refusal, Error::BodyTooLarge { raw_len: 11, max: 10 }));
     }
 
     #[test]

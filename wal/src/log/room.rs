@@ -35,7 +35,7 @@ impl Room {
         // What is left when all else is dropped: there is always a segment to write to.
         let largest = self.max.saturating_sub(SEGMENT_HEADER_LEN as u64);
         if bytes > largest {
-            return Err(Error::FrameTooLarge { raw_len: bytes, max: largest });
+            return Err(Error::FrameTooLarge { frame_len: bytes, max: largest });
         }
         let mut counts = self.counts.lock();
         if counts.disk_full {

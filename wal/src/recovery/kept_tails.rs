@@ -2,11 +2,11 @@
 //! the disk with what nobody was promised.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::Path;
 
 use types::effect::Disk;
 
+use super::repair::is_removed;
 use crate::segment::{KeptTail, SegmentName, SegmentSummary};
 
 /// So many are kept, the newest. Each is what one crash left, a group at most as a rule; whoever
@@ -29,10 +29,8 @@ pub(super) fn remove_oldest(
     let surplus = names.len().saturating_sub(KEPT_TAILS_MAX);
     for name in names.into_iter().take(surplus) {
         let file = name.torn();
-        match disk.remove(&dir.join(&file)) {
-            Ok(()) => tracing::info!(%file, "removed an old torn tail, newer ones are kept"),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(%file, %error, "cannot remove an old torn tail"),
+        if is_removed(disk, &dir.join(&file)) {
+            tracing::info!(%file, "removed an old torn tail, newer ones are kept");
         }
     }
 }
